@@ -346,22 +346,34 @@ pub(crate) unsafe fn cmp_requeue_pi(
     unsafe { futex(from, op, 1, Fourth::Count(requeue), to, expected) }
 }
 
-/// One word of a [`waitv`], with the value that it must hold.
+/// One word of a [`waitv`], with the value that it must hold: the kernel's `struct futex_waitv`.
+///
+/// Written out here because the oldest libc that the crate accepts does not have it, nor the flag.
 #[derive(Clone, Copy)]
-#[repr(transparent)]
-pub(crate) struct Waiter(libc::futex_waitv);
+#[repr(C)]
+pub(crate) struct Waiter {
+    value: u64,
+    address: u64,
+    flags: u32,
+    reserved: u32,
+}
+
+// The layout is the kernel's ABI: no padding, on any architecture.
+const _: () = assert!(size_of::<Waiter>() == 24);
+
+/// `FUTEX2_SIZE_U32`: the words are four bytes long.
+const SIZE_U32: u32 = 2;
 
 impl Waiter {
     /// Sleep while `word` holds `expected`.
     #[cfg_attr(not(test), expect(dead_code, reason = "`wait_any` builds on it"))]
     pub(crate) fn new(word: *const u32, reach: Reach, expected: u32) -> Self {
-        // SAFETY: the type is plain integers, for which zeros are values. Written so because the
-        // reserved field, which must be 0, is private to libc on some targets.
-        let mut waiter: libc::futex_waitv = unsafe { core::mem::zeroed() };
-        waiter.val = u64::from(expected);
-        waiter.uaddr = word.expose_provenance() as u64;
-        waiter.flags = (libc::FUTEX2_SIZE_U32 | reach.flag()) as u32;
-        Self(waiter)
+        Self {
+            value: u64::from(expected),
+            address: word.expose_provenance() as u64,
+            flags: SIZE_U32 | reach.flag() as u32,
+            reserved: 0,
+        }
     }
 }
 
