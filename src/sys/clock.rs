@@ -46,3 +46,50 @@ pub(super) fn timespec(nanos: u64) -> libc::timespec {
         tv_nsec: (nanos % NANOS_PER_SEC) as libc::c_long,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{UNTOUCHED, get_errno, set_errno};
+    use super::*;
+
+    #[test]
+    fn every_number_of_nanoseconds_has_a_valid_timespec() {
+        let edges = [
+            0,
+            1,
+            999_999_999,
+            1_000_000_000,
+            1_000_000_001,
+            i64::MAX as u64 - 1,
+            i64::MAX as u64,
+            i64::MAX as u64 + 1,
+            u64::MAX - 1,
+            u64::MAX,
+        ];
+        for edge in edges {
+            let time = timespec(edge);
+            assert!(time.tv_sec >= 0, "{edge}: negative seconds are EINVAL");
+            assert!((0..1_000_000_000).contains(&time.tv_nsec), "{edge}");
+            assert_eq!(nanos(time), edge, "nothing is lost");
+        }
+        assert_eq!(timespec(5_000_000_007).tv_sec, 5);
+        assert_eq!(timespec(5_000_000_007).tv_nsec, 7);
+    }
+
+    #[test]
+    fn the_clock_is_the_monotonic_one_and_leaves_errno() {
+        let raw = || {
+            let mut now = timespec(0);
+            // SAFETY: `now` is valid for the write.
+            assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) }, 0);
+            (now.tv_sec, now.tv_nsec)
+        };
+        set_errno();
+        let before = raw();
+        let now = monotonic_nanos();
+        let after = raw();
+        let now = (timespec(now).tv_sec, timespec(now).tv_nsec);
+        assert!(before <= now && now <= after, "{before:?} {now:?} {after:?}");
+        assert_eq!(get_errno(), UNTOUCHED);
+    }
+}

@@ -111,3 +111,68 @@ pub(super) fn call<T: PartialEq>(failed: T, f: impl FnOnce() -> T) -> Result<T, 
         Err(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+    use std::{format, vec};
+
+    use super::super::testing::{UNTOUCHED, get_errno, set_errno};
+    use super::*;
+
+    #[test]
+    fn a_failing_call_returns_its_errno_and_leaves_the_thread_s() {
+        set_errno();
+        // SAFETY: closes no descriptor: there is none of that number.
+        assert_eq!(call(-1, || unsafe { libc::close(-1) }), Err(Errno(libc::EBADF)));
+        assert_eq!(get_errno(), UNTOUCHED);
+    }
+
+    #[test]
+    fn a_call_that_succeeds_returns_its_value_and_leaves_errno() {
+        set_errno();
+        assert_eq!(call(-1, || 7), Ok(7));
+        assert_eq!(call(-1, || -2), Ok(-2), "only the value that means failure is one");
+        assert_eq!(get_errno(), UNTOUCHED);
+    }
+
+    #[test]
+    fn the_value_that_means_failure_is_the_caller_s_choice() {
+        // SAFETY: as in the first test.
+        let result = call(true, || unsafe { libc::close(-1) } == -1);
+        assert_eq!(result, Err(Errno(libc::EBADF)));
+    }
+
+    #[test]
+    fn debug_names_what_is_documented_and_numbers_the_rest() {
+        assert_eq!(format!("{:?}", Errno::TIMED_OUT), "ETIMEDOUT");
+        assert_eq!(format!("{:?}", Errno(libc::EBADF)), format!("Errno({})", libc::EBADF));
+    }
+
+    #[test]
+    fn display_says_what_and_which() {
+        let named = vec![
+            Errno::AGAIN,
+            Errno::INTR,
+            Errno::TIMED_OUT,
+            Errno::FAULT,
+            Errno::INVAL,
+            Errno::NO_SYS,
+            Errno::NO_MEM,
+            Errno::DEADLOCK,
+            Errno::PERM,
+            Errno::SRCH,
+            Errno::ACCES,
+            Errno::NFILE,
+        ];
+        for (i, errno) in named.iter().enumerate() {
+            let text = errno.to_string();
+            assert!(text.ends_with(&format!("(os error {})", errno.0)), "{text}");
+            assert!(!text.starts_with("unexpected"), "{text}");
+            assert!(errno.name().is_some());
+            assert!(!named[..i].iter().any(|other| other.text() == errno.text()), "{text} twice");
+        }
+        let text = Errno(libc::EBADF).to_string();
+        assert_eq!(text, format!("unexpected error (os error {})", libc::EBADF));
+    }
+}

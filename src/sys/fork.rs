@@ -53,3 +53,115 @@ pub(crate) fn pid() -> u32 {
     let pid = unsafe { libc::getpid() };
     pid as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, process};
+
+    use super::super::testing::{UNTOUCHED, forbid, fork, get_errno, in_child, say, set_errno};
+    use super::*;
+
+    fn read(page: NonNull<u32>) -> u32 {
+        // SAFETY: the page stays mapped, and one thread of each process uses it.
+        unsafe { page.read_volatile() }
+    }
+
+    fn write(page: NonNull<u32>, value: u32) {
+        // SAFETY: as in `read`.
+        unsafe { page.write_volatile(value) }
+    }
+
+    #[test]
+    fn the_page_reads_zero_in_a_child_and_in_its_child() {
+        if !in_child(module_path!(), "the_page_reads_zero_in_a_child_and_in_its_child") {
+            return;
+        }
+        let Some(page) = wipe_on_fork_page() else {
+            return say("SKIP no MADV_WIPEONFORK here");
+        };
+        assert_eq!(read(page), 0, "it starts so");
+        write(page, 7);
+        let status = fork(|| {
+            if read(page) != 0 {
+                return 1;
+            }
+            write(page, 9);
+            let grandchild = fork(|| u8::from(read(page) != 0));
+            if grandchild != 0 || read(page) != 9 {
+                return 2;
+            }
+            0
+        });
+        assert_eq!(
+            status, 0,
+            "1: the child saw the parent's value; 2: its own child saw the child's"
+        );
+        assert_eq!(read(page), 7, "the parent keeps its own");
+    }
+
+    #[test]
+    fn pages_are_distinct_and_errno_is_left() {
+        set_errno();
+        let pages = (wipe_on_fork_page(), wipe_on_fork_page());
+        assert_eq!(get_errno(), UNTOUCHED);
+        let (Some(first), Some(second)) = pages else {
+            return say("SKIP no MADV_WIPEONFORK here");
+        };
+        write(first, 1);
+        write(second, 2);
+        assert_eq!((read(first), read(second)), (1, 2));
+        for page in [first, second] {
+            // SAFETY: mapped above, and not used any more.
+            assert_eq!(unsafe { libc::munmap(page.as_ptr().cast(), LENGTH) }, 0);
+        }
+    }
+
+    /// The size of the address space in pages.
+    fn mapped() -> u64 {
+        let statm = fs::read_to_string("/proc/self/statm").expect("/proc is mounted");
+        let size = statm.split(' ').next().map(str::parse);
+        size.expect("a first field").expect("a number")
+    }
+
+    #[test]
+    fn a_kernel_without_the_advice_gives_none_and_leaves_nothing_mapped() {
+        const TEST: &str = "a_kernel_without_the_advice_gives_none_and_leaves_nothing_mapped";
+        if !in_child(module_path!(), TEST) || !forbid(libc::SYS_madvise, libc::EINVAL) {
+            return;
+        }
+        let before = mapped();
+        set_errno();
+        for _ in 0..4096 {
+            assert_eq!(wipe_on_fork_page(), None);
+        }
+        assert_eq!(get_errno(), UNTOUCHED);
+        let after = mapped();
+        assert!(after < before + 2048, "grew from {before} to {after} pages in 4096 calls");
+    }
+
+    #[test]
+    fn no_memory_for_the_page_gives_none() {
+        if !in_child(module_path!(), "no_memory_for_the_page_gives_none")
+            || !forbid(libc::SYS_mmap, libc::ENOMEM)
+        {
+            return;
+        }
+        set_errno();
+        let page = wipe_on_fork_page();
+        assert_eq!(get_errno(), UNTOUCHED);
+        assert_eq!(page, None);
+    }
+
+    #[test]
+    fn pid_is_this_process_and_changes_in_a_child() {
+        if !in_child(module_path!(), "pid_is_this_process_and_changes_in_a_child") {
+            return;
+        }
+        assert_eq!(pid(), process::id());
+        let here = pid();
+        // SAFETY: no arguments, no memory.
+        let status = fork(|| u8::from(pid() != here && unsafe { libc::getppid() } as u32 == here));
+        assert_eq!(status, 1);
+        assert_eq!(pid(), here);
+    }
+}

@@ -19,3 +19,45 @@ pub(crate) fn yield_now() {
     // Cannot fail on Linux. Were a seccomp filter to refuse it, carrying on is all a hint needs.
     debug_assert_eq!(result, Ok(0));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, process};
+
+    use super::super::testing::{UNTOUCHED, fork, get_errno, in_child, set_errno};
+    use super::*;
+
+    #[test]
+    fn tid_is_the_kernel_s_name_for_this_very_thread() {
+        let check = || {
+            let link = fs::read_link("/proc/thread-self").expect("/proc is mounted");
+            let mut parts = link.components().rev();
+            let name = parts.next().expect("a thread id").as_os_str().to_str().map(str::parse);
+            assert_eq!(name, Some(Ok(tid())));
+            tid()
+        };
+        let here = check();
+        let there = std::thread::spawn(check).join().expect("the checks hold there too");
+        assert_ne!(here, there);
+        assert_ne!(there, process::id(), "a thread that is not the first has an id of its own");
+    }
+
+    #[test]
+    fn tid_does_not_outlive_a_fork() {
+        if !in_child(module_path!(), "tid_does_not_outlive_a_fork") {
+            return;
+        }
+        let here = tid();
+        // The child has one thread, whose id is the child's.
+        let status = fork(|| u8::from(tid() != here && tid() == super::super::fork::pid()));
+        assert_eq!(status, 1);
+        assert_eq!(tid(), here);
+    }
+
+    #[test]
+    fn yielding_leaves_errno() {
+        set_errno();
+        yield_now();
+        assert_eq!(get_errno(), UNTOUCHED);
+    }
+}
