@@ -1,0 +1,102 @@
+//! Layer 1: the seam between the algorithms and the world.
+//!
+//! Everything above this layer is written against the names exported here: atomics, futex words,
+//! cells, deadlines, threads. There are two sets behind the names:
+//!
+//! | | real | model |
+//! |---|---|---|
+//! | chosen by | default | `--cfg loom` **and** feature `loom` |
+//! | atomics | `core::sync::atomic` | loom's, each with a shadow (see [`model`]) |
+//! | futex calls | the kernel's, through `sys` | a queue that the explorer can see |
+//! | deadlines | `CLOCK_MONOTONIC` | "may pass at any moment" |
+//! | spin counts | as measured | zero: waiters sleep, so wake-up duties are explored |
+//!
+//! So the source that ships is the source that is model-checked. This is the only place in the
+//! crate that names `loom` or `core::sync::atomic`, and the only caller of `sys`.
+
+#[cfg(not(all(loom, feature = "loom")))]
+mod real;
+#[cfg(not(all(loom, feature = "loom")))]
+pub(crate) use real::*;
+
+#[cfg(all(loom, feature = "loom"))]
+pub mod model;
+#[cfg(all(loom, feature = "loom"))]
+pub(crate) use model::backend::*;
+
+#[cfg(all(lockwork_chaos, not(all(loom, feature = "loom"))))]
+mod chaos;
+#[cfg(feature = "alloc")]
+mod backoff;
+mod deadline;
+#[cfg(not(all(loom, feature = "loom")))]
+mod identity;
+mod mutants;
+mod scope;
+
+pub(crate) use core::sync::atomic::Ordering;
+
+#[cfg(feature = "alloc")]
+pub(crate) use backoff::Backoff;
+pub use deadline::Deadline;
+#[cfg(lockwork_mutants)]
+pub(crate) use mutants::{chosen, weakened};
+pub(crate) use mutants::{mutant, ord};
+#[cfg(test)]
+pub(crate) use scope::ProcessShared;
+#[allow(unreachable_pub, reason = "public in the model build")]
+pub use scope::{Private, Scope};
+
+/// Why a wait on a futex word returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(unreachable_pub, reason = "public in the model build")]
+pub enum Wait {
+    /// The kernel took this thread off the queue for a wake-up, which is now consumed. The wake
+    /// may have been meant for an earlier user of the same address: look at the word again.
+    Woken,
+    /// The word did not hold the expected value; the thread never slept.
+    Changed,
+    /// A signal handler ran. No wake-up was consumed.
+    Interrupted,
+    /// The deadline passed. No wake-up was consumed.
+    TimedOut,
+}
+
+/// Defines a constructor that is `const` in real builds and plain in the model, whose atomics
+/// register themselves with the explorer when they are made.
+macro_rules! model_const_fn {
+    ($(#[$meta:meta])* $vis:vis const fn $name:ident($($arg:ident: $ty:ty),* $(,)?) -> $ret:ty
+     $body:block) => {
+        #[cfg(not(all(loom, feature = "loom")))]
+        $(#[$meta])*
+        $vis const fn $name($($arg: $ty),*) -> $ret $body
+
+        #[cfg(all(loom, feature = "loom"))]
+        $(#[$meta])*
+        $vis fn $name($($arg: $ty),*) -> $ret $body
+    };
+}
+pub(crate) use model_const_fn;
+
+/// Re-exports what model tests need, and only in the model build; `lib.rs` stays free of the gate.
+macro_rules! export_model {
+    ($($raw:path),* $(,)?) => {
+        #[cfg(all(loom, feature = "loom"))]
+        #[doc(hidden)]
+        pub use $crate::primitive::model;
+        #[cfg(all(loom, feature = "loom"))]
+        #[doc(hidden)]
+        pub mod model_raw {
+            $(pub use $raw;)*
+        }
+    };
+}
+pub(crate) use export_model;
+
+/// Chooses between the value that ships and the one that the model uses.
+///
+/// Every spin count goes through here: a model that polls first finds the lock free too often and
+/// never explores the sleep.
+pub(crate) const fn tuning(real: u32, model: u32) -> u32 {
+    if cfg!(all(loom, feature = "loom")) { model } else { real }
+}

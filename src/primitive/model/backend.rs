@@ -1,0 +1,294 @@
+//! The names that `real` exports, on loom.
+
+use core::marker::PhantomData;
+use core::mem::size_of_val;
+
+use super::super::{Deadline, Ordering, Private, Scope, Wait};
+use super::kernel;
+
+pub(crate) use super::kernel::fork_epoch;
+
+/// Threads, for the layer that owns some.
+pub(crate) mod thread {
+    pub(crate) use loom::thread::{Builder, JoinHandle};
+}
+
+/// The shadow of one atomic: see the module above.
+#[derive(Debug)]
+struct Shadow(loom::sync::atomic::AtomicUsize);
+
+impl Shadow {
+    fn new() -> Self {
+        Self(loom::sync::atomic::AtomicUsize::new(0))
+    }
+
+    fn touch(&self) {
+        if kernel::shadows_on() {
+            // Relaxed: a conflict for the explorer, no edge for the program.
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+macro_rules! shadowed {
+    ($($name:ident: $int:ty),*) => {$(
+        /// loom's atomic with a shadow.
+        #[derive(Debug)]
+        pub struct $name {
+            value: loom::sync::atomic::$name,
+            shadow: Shadow,
+        }
+
+        #[allow(missing_docs, reason = "the methods of core's atomics")]
+        impl $name {
+            pub fn new(value: $int) -> Self {
+                Self { value: loom::sync::atomic::$name::new(value), shadow: Shadow::new() }
+            }
+            pub fn get_mut(&mut self) -> &mut $int {
+                // SAFETY: loom offers only a closure; the borrow of `self` outlives it all the same,
+                // as the value lives in `self`.
+                unsafe { &mut *self.value.with_mut(|value| value as *mut $int) }
+            }
+            pub fn load(&self, order: Ordering) -> $int {
+                self.shadow.touch();
+                self.value.load(order)
+            }
+            pub fn store(&self, value: $int, order: Ordering) {
+                self.shadow.touch();
+                self.value.store(value, order);
+            }
+            pub fn swap(&self, value: $int, order: Ordering) -> $int {
+                self.shadow.touch();
+                self.value.swap(value, order)
+            }
+            pub fn compare_exchange(
+                &self,
+                current: $int,
+                new: $int,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$int, $int> {
+                self.shadow.touch();
+                self.value.compare_exchange(current, new, success, failure)
+            }
+            /// Never fails spuriously: a retry would explore the same again.
+            pub fn compare_exchange_weak(
+                &self,
+                current: $int,
+                new: $int,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$int, $int> {
+                self.compare_exchange(current, new, success, failure)
+            }
+            pub fn fetch_add(&self, value: $int, order: Ordering) -> $int {
+                self.shadow.touch();
+                self.value.fetch_add(value, order)
+            }
+            pub fn fetch_sub(&self, value: $int, order: Ordering) -> $int {
+                self.shadow.touch();
+                self.value.fetch_sub(value, order)
+            }
+            pub fn fetch_or(&self, bits: $int, order: Ordering) -> $int {
+                self.shadow.touch();
+                self.value.fetch_or(bits, order)
+            }
+        }
+    )*};
+}
+
+shadowed!(AtomicU32: u32, AtomicU64: u64, AtomicUsize: usize);
+
+/// loom's atomic pointer with a shadow.
+#[derive(Debug)]
+pub struct AtomicPtr<T> {
+    value: loom::sync::atomic::AtomicPtr<T>,
+    shadow: Shadow,
+}
+
+#[allow(missing_docs, reason = "the methods of core's atomics")]
+impl<T> AtomicPtr<T> {
+    pub fn new(value: *mut T) -> Self {
+        Self { value: loom::sync::atomic::AtomicPtr::new(value), shadow: Shadow::new() }
+    }
+    pub fn load(&self, order: Ordering) -> *mut T {
+        self.shadow.touch();
+        self.value.load(order)
+    }
+    pub fn store(&self, value: *mut T, order: Ordering) {
+        self.shadow.touch();
+        self.value.store(value, order);
+    }
+}
+
+/// A memory fence; one whose row is weakened is left out.
+pub fn fence(order: Ordering) {
+    if order != Ordering::Relaxed {
+        loom::sync::atomic::fence(order);
+    }
+}
+
+pub(crate) fn spin_loop() {
+    loom::thread::yield_now();
+}
+
+pub(crate) fn yield_now() {
+    loom::thread::yield_now();
+}
+
+/// Time stands still in the model: a deadline is a licence to time out, not a moment.
+pub(crate) fn monotonic_nanos() -> u64 {
+    0
+}
+
+/// The real type of this name, on the modelled kernel.
+#[derive(Debug)]
+pub struct Futex<S: Scope = Private> {
+    word: AtomicU32,
+    scope: PhantomData<S>,
+}
+
+#[allow(missing_docs, reason = "documented on the real type")]
+impl<S: Scope> Futex<S> {
+    pub fn new(value: u32) -> Self {
+        Self { word: AtomicU32::new(value), scope: PhantomData }
+    }
+    pub fn load(&self, order: Ordering) -> u32 {
+        self.word.load(order)
+    }
+    pub fn store(&self, value: u32, order: Ordering) {
+        self.word.store(value, order);
+    }
+    pub fn swap(&self, value: u32, order: Ordering) -> u32 {
+        self.word.swap(value, order)
+    }
+    pub fn compare_exchange(
+        &self,
+        current: u32,
+        new: u32,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u32, u32> {
+        self.word.compare_exchange(current, new, success, failure)
+    }
+    pub fn fetch_or(&self, bits: u32, order: Ordering) -> u32 {
+        self.word.fetch_or(bits, order)
+    }
+    pub fn wait(&self, expected: u32, deadline: Deadline) -> Wait {
+        // The kernel compares under its bucket lock, so it sees the newest value: a
+        // read-modify-write does too, where a load could return an old one.
+        let holds = || {
+            let order = Ordering::Relaxed;
+            self.word.value.compare_exchange(expected, expected, order, order).is_ok()
+        };
+        kernel::wait(address(self), holds, deadline)
+    }
+    pub fn wake(this: *const Self, count: u32) -> u32 {
+        kernel::wake(this.addr(), count)
+    }
+}
+
+#[allow(missing_docs, reason = "documented on the real type")]
+impl Futex<Private> {
+    pub fn requeue(&self, count: u32, to: &Self) -> u32 {
+        kernel::requeue(address(self), count, address(to))
+    }
+}
+
+/// The real type of this name, on the modelled kernel; a type of its own because loom has no half
+/// words.
+#[derive(Debug)]
+pub struct Futex64<S: Scope = Private> {
+    word: AtomicU64,
+    scope: PhantomData<S>,
+}
+
+#[allow(missing_docs, reason = "documented on the real type")]
+impl<S: Scope> Futex64<S> {
+    pub fn new(value: u64) -> Self {
+        Self { word: AtomicU64::new(value), scope: PhantomData }
+    }
+    pub fn load(&self, order: Ordering) -> u64 {
+        self.word.load(order)
+    }
+    pub fn compare_exchange(
+        &self,
+        current: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u64, u64> {
+        self.word.compare_exchange(current, new, success, failure)
+    }
+    pub fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
+        self.word.fetch_add(value, order)
+    }
+    pub fn fetch_sub(&self, value: u64, order: Ordering) -> u64 {
+        self.word.fetch_sub(value, order)
+    }
+    pub fn wait_low(&self, expected: u32, deadline: Deadline) -> Wait {
+        let holds = || self.word.value.fetch_or(0, Ordering::Relaxed) as u32 == expected;
+        kernel::wait(address(self), holds, deadline)
+    }
+    pub fn wake(this: *const Self, count: u32) -> u32 {
+        kernel::wake(this.addr(), count)
+    }
+}
+
+fn address<T>(word: &T) -> usize {
+    // A futex is keyed by address alone, so two words must never share one.
+    debug_assert!(size_of_val(word) > 0);
+    core::ptr::from_ref(word).addr()
+}
+
+/// A cell whose accesses loom checks against each other.
+///
+/// Tracking is apart from the data, so that the tracker of a guard does not depend on what the guard
+/// was mapped to.
+#[derive(Debug)]
+pub struct UnsafeCell<T: ?Sized> {
+    tracker: loom::cell::UnsafeCell<()>,
+    data: core::cell::UnsafeCell<T>,
+}
+
+#[allow(missing_docs, reason = "documented on the real type")]
+impl<T> UnsafeCell<T> {
+    pub fn new(value: T) -> Self {
+        Self {
+            tracker: loom::cell::UnsafeCell::new(()),
+            data: core::cell::UnsafeCell::new(value),
+        }
+    }
+    pub fn into_inner(self) -> T {
+        self.data.into_inner()
+    }
+}
+
+#[allow(missing_docs, reason = "documented on the real type")]
+impl<T: ?Sized> UnsafeCell<T> {
+    pub fn get(&self) -> *mut T {
+        self.data.get()
+    }
+    pub fn get_mut(&mut self) -> &mut T {
+        self.data.get_mut()
+    }
+    pub fn track_mut(&self) -> Tracked {
+        Tracked { access: Some(self.tracker.get_mut()) }
+    }
+    pub fn with_mut<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {
+        self.tracker.with_mut(|_| access(self.data.get()))
+    }
+}
+
+/// An exclusive access under way.
+#[derive(Debug)]
+pub struct Tracked {
+    access: Option<loom::cell::MutPtr<()>>,
+}
+
+impl Tracked {
+    /// Ends the access.
+    pub fn end(&mut self) {
+        self.access = None;
+    }
+}

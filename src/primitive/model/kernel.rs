@@ -1,0 +1,180 @@
+//! The kernel's half of a futex, as far as this crate relies on it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::thread_local;
+use std::vec::Vec;
+
+use super::super::{Deadline, Ordering, Wait};
+
+/// How one run of the explorer is set up. Ordinary thread locals: loom runs every thread of a model
+/// on the one that called it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setup {
+    /// Sleepers poll with `yield_now`, so that a wake gives no happens-before edge.
+    pub(super) strict: bool,
+    /// Waits that a signal may interrupt, in each execution.
+    pub(super) signals: u32,
+    /// Off only in the litmus tests that show why the shadow is there.
+    pub(super) shadows: bool,
+    /// Off only in the litmus tests that show why the token is there.
+    pub(super) token: bool,
+}
+
+impl Setup {
+    pub(super) const DEFAULT: Self =
+        Self { strict: false, signals: 0, shadows: true, token: true };
+}
+
+thread_local! {
+    static SETUP: Cell<Setup> = const { Cell::new(Setup::DEFAULT) };
+}
+
+struct Sleeper {
+    address: Cell<usize>,
+    woken: Cell<bool>,
+    parked: Cell<bool>,
+    thread: loom::thread::Thread,
+}
+
+/// State of one execution.
+struct Kernel {
+    /// Makes futex operations conflict, so that the explorer reorders them.
+    token: loom::sync::atomic::AtomicUsize,
+    /// Hidden from the explorer. Touched only between two scheduling points.
+    queue: RefCell<VecDeque<Rc<Sleeper>>>,
+    signals: Cell<u32>,
+    calls: Cell<usize>,
+    fork_epoch: Cell<u32>,
+}
+
+// SAFETY: loom runs all threads of a model on one OS thread, and statics do not leave it.
+unsafe impl Sync for Kernel {}
+
+loom::lazy_static! {
+    static ref KERNEL: Kernel = Kernel {
+        token: loom::sync::atomic::AtomicUsize::new(0),
+        queue: RefCell::new(VecDeque::new()),
+        signals: Cell::new(SETUP.get().signals),
+        calls: Cell::new(0),
+        fork_epoch: Cell::new(1),
+    };
+}
+
+pub(super) fn shadows_on() -> bool {
+    SETUP.get().shadows
+}
+
+pub(super) fn set_up(setup: Setup) {
+    SETUP.set(setup);
+}
+
+/// Called first in every execution, before there is a second thread: whoever makes a lazy static
+/// hands its view of memory to all who find it made.
+pub(super) fn boot() {
+    assert!(KERNEL.queue.borrow().is_empty());
+}
+
+/// A point that conflicts with every other futex operation. Relaxed: adds no edge.
+fn touch_token() {
+    if SETUP.get().token {
+        KERNEL.token.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Futex operations of this execution so far: waits that reached the comparison, and wakes.
+#[must_use]
+pub fn futex_calls() -> usize {
+    KERNEL.calls.get()
+}
+
+fn count_call() {
+    KERNEL.calls.set(KERNEL.calls.get() + 1);
+}
+
+pub(crate) fn fork_epoch() -> u32 {
+    KERNEL.fork_epoch.get()
+}
+
+pub(super) fn advance_fork_epoch() {
+    KERNEL.fork_epoch.set(fork_epoch() + 1);
+}
+
+/// `holds` compares the word; there is no scheduling point between it and the enqueueing.
+pub(super) fn wait(address: usize, holds: impl FnOnce() -> bool, deadline: Deadline) -> Wait {
+    touch_token();
+    count_call();
+    if !holds() {
+        return Wait::Changed;
+    }
+    let me = Rc::new(Sleeper {
+        address: Cell::new(address),
+        woken: Cell::new(false),
+        parked: Cell::new(false),
+        thread: loom::thread::current(),
+    });
+    KERNEL.queue.borrow_mut().push_back(me.clone());
+    let timed = deadline != Deadline::NEVER;
+    let interruptible = KERNEL.signals.get() > 0;
+    if timed || interruptible {
+        if interruptible {
+            KERNEL.signals.set(KERNEL.signals.get() - 1);
+        }
+        // Others may run here, and may wake us: then we were woken, however late it is.
+        touch_token();
+        if me.woken.get() {
+            return Wait::Woken;
+        }
+        KERNEL.queue.borrow_mut().retain(|sleeper| !Rc::ptr_eq(sleeper, &me));
+        return if timed { Wait::TimedOut } else { Wait::Interrupted };
+    }
+    while !me.woken.get() {
+        if SETUP.get().strict {
+            loom::thread::yield_now();
+        } else {
+            me.parked.set(true);
+            loom::thread::park();
+        }
+    }
+    Wait::Woken
+}
+
+pub(super) fn wake(address: usize, count: u32) -> u32 {
+    touch_token();
+    count_call();
+    let woken = take(address, count);
+    for sleeper in &woken {
+        sleeper.woken.set(true);
+    }
+    for sleeper in woken.iter().filter(|sleeper| sleeper.parked.get()) {
+        sleeper.thread.unpark();
+    }
+    woken.len() as u32
+}
+
+pub(super) fn requeue(from: usize, count: u32, to: usize) -> u32 {
+    touch_token();
+    count_call();
+    let moved = take(from, count);
+    for sleeper in &moved {
+        sleeper.address.set(to);
+    }
+    let count = moved.len() as u32;
+    KERNEL.queue.borrow_mut().extend(moved);
+    count
+}
+
+/// Takes the first sleepers on `address` off the queue: first come, first woken.
+fn take(address: usize, count: u32) -> Vec<Rc<Sleeper>> {
+    let mut queue = KERNEL.queue.borrow_mut();
+    let mut taken = Vec::new();
+    queue.retain(|sleeper| {
+        let take = taken.len() < count as usize && sleeper.address.get() == address;
+        if take {
+            taken.push(sleeper.clone());
+        }
+        !take
+    });
+    taken
+}

@@ -1,0 +1,43 @@
+//! The names of this layer under loom, and the means to run a model and judge what it explored.
+//!
+//! # What the model adds to loom
+//!
+//! * **Shadows.** loom 0.7 keeps one last access per atomic and thread, so a thread's own load hides
+//!   its earlier ones, and interleavings are skipped (tokio-rs/loom#166 and #392). Each atomic here
+//!   carries a shadow on which a Relaxed read-modify-write is done before every access: that gives
+//!   the explorer a conflict to reorder and gives the program no happens-before edge.
+//! * **A kernel.** Sleepers queue in ordinary memory, which the explorer does not see. Every futex
+//!   operation therefore begins with a Relaxed read-modify-write of one token that it does see. The
+//!   value check of a wait is a read-modify-write too, as the kernel compares the newest value.
+//! * **Timeouts and signals.** A timed wait, and a wait that a signal may interrupt, has one more
+//!   point at which others can run: whoever gets there first decides how it ends.
+//! * **Two wake modes.** loom's `unpark` hands the waker's view of memory to the sleeper; a futex
+//!   promises no such thing. In strict mode a sleeper polls a hidden flag with `yield_now`, which
+//!   gives no edge. A deadlock then shows as too many branches. Models run in both.
+//!
+//! # Where the model is kinder than the machine
+//!
+//! No load buffering; at most five threads; seven old values per atomic; `SeqCst` accesses count as
+//! `AcqRel`, so the crate orders stores against later loads with `fence(SeqCst)` only.
+
+pub(super) mod backend;
+mod explore;
+mod kernel;
+
+pub use backend::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Futex, Futex64, UnsafeCell, fence};
+pub use explore::Explore;
+pub use kernel::futex_calls;
+
+pub use super::{Deadline, Private, Wait};
+pub use core::sync::atomic::Ordering;
+pub use loom::sync::atomic as raw_loom_atomic;
+
+/// Threads and reference counts of the model, for the tests.
+pub mod thread {
+    pub use loom::thread::{JoinHandle, current, spawn, yield_now};
+}
+
+/// Starts a new fork epoch, as the child of a fork would.
+pub fn enter_forked_child() {
+    kernel::advance_fork_epoch();
+}

@@ -1,0 +1,269 @@
+//! The names of this layer on the real machine.
+
+#![allow(unreachable_pub, reason = "the types are public in `raw`, which is not always public")]
+
+use core::marker::PhantomData;
+
+use super::{Deadline, Ordering, Private, Scope, Wait};
+use crate::sys;
+use crate::sys::errno::Errno;
+use crate::sys::futex::{ANY, Reach};
+
+#[cfg(not(lockwork_chaos))]
+use core::sync::atomic as atomics;
+
+#[cfg(lockwork_chaos)]
+use super::chaos as atomics;
+
+#[cfg(feature = "alloc")]
+pub(crate) use atomics::AtomicU64;
+pub(crate) use atomics::{AtomicPtr, AtomicU32};
+pub(crate) use super::identity::fork_epoch;
+#[cfg(feature = "std")]
+#[cfg_attr(not(test), expect(unused_imports, reason = "locks that record their owner build on it"))]
+pub(crate) use super::identity::thread_id;
+
+/// A memory fence; in a mutant build a fence whose row is weakened is left out.
+#[cfg(feature = "alloc")]
+#[inline]
+pub(crate) fn fence(order: Ordering) {
+    if cfg!(lockwork_mutants) && order == Ordering::Relaxed {
+        return;
+    }
+    core::sync::atomic::fence(order);
+}
+
+/// Tells the core that this is a polling loop.
+#[inline]
+pub(crate) fn spin_loop() {
+    core::hint::spin_loop();
+}
+
+/// Lets another thread have the core.
+#[cfg(feature = "alloc")]
+#[inline]
+pub(crate) fn yield_now() {
+    sys::thread::yield_now();
+}
+
+pub(crate) fn monotonic_nanos() -> u64 {
+    sys::clock::monotonic_nanos()
+}
+
+/// Threads, for the layer that owns some.
+#[cfg(feature = "std")]
+pub(crate) mod thread {
+    pub(crate) use std::thread::{Builder, JoinHandle};
+}
+
+const fn reach<S: Scope>() -> Reach {
+    if S::SHARED { Reach::Shared } else { Reach::Private }
+}
+
+/// A 32-bit word that threads can sleep on.
+#[repr(transparent)]
+pub struct Futex<S: Scope = Private> {
+    word: AtomicU32,
+    scope: PhantomData<S>,
+}
+
+impl<S: Scope> Futex<S> {
+    pub(crate) const fn new(value: u32) -> Self {
+        Self { word: AtomicU32::new(value), scope: PhantomData }
+    }
+
+    #[inline]
+    pub(crate) fn load(&self, order: Ordering) -> u32 {
+        self.word.load(order)
+    }
+
+    #[inline]
+    pub(crate) fn store(&self, value: u32, order: Ordering) {
+        self.word.store(value, order);
+    }
+
+    #[inline]
+    pub(crate) fn swap(&self, value: u32, order: Ordering) -> u32 {
+        self.word.swap(value, order)
+    }
+
+    #[inline]
+    pub(crate) fn compare_exchange(
+        &self,
+        current: u32,
+        new: u32,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u32, u32> {
+        self.word.compare_exchange(current, new, success, failure)
+    }
+
+    #[inline]
+    pub(crate) fn fetch_or(&self, bits: u32, order: Ordering) -> u32 {
+        self.word.fetch_or(bits, order)
+    }
+
+    /// Sleeps while the word holds `expected`, until a wake-up, a signal or `deadline`.
+    ///
+    /// The kernel compares and goes to sleep in one step. The word itself is read Relaxed: order
+    /// comes from the caller's own operations on it.
+    pub(crate) fn wait(&self, expected: u32, deadline: Deadline) -> Wait {
+        wait(self.word.as_ptr(), reach::<S>(), expected, deadline)
+    }
+
+    /// Wakes at most `count` sleepers and says how many there were. Only the address is used: the
+    /// memory may be gone, or be somebody else's by now.
+    pub(crate) fn wake(this: *const Self, count: u32) -> u32 {
+        wake(this.cast(), reach::<S>(), count)
+    }
+}
+
+impl Futex<Private> {
+    /// Moves at most `count` sleepers to `to`, waking none, and says how many it moved.
+    pub(crate) fn requeue(&self, count: u32, to: &Self) -> u32 {
+        let (from, to) = (self.word.as_ptr(), to.word.as_ptr());
+        match sys::futex::requeue(from, Reach::Private, 0, count, to) {
+            Ok(moved) => moved,
+            Err(errno) => unexpected("FUTEX_REQUEUE", errno),
+        }
+    }
+}
+
+/// A 64-bit word: a value that threads can sleep on in the low half, whatever its owner likes in
+/// the high half. Rust code touches it only whole; the kernel compares the low half.
+#[cfg(feature = "alloc")]
+#[repr(transparent)]
+pub struct Futex64<S: Scope = Private> {
+    word: AtomicU64,
+    scope: PhantomData<S>,
+}
+
+// The kernel is given the address of the whole word as that of its low half.
+#[cfg(feature = "alloc")]
+const _: () = assert!(cfg!(target_endian = "little"));
+
+#[cfg(feature = "alloc")]
+impl<S: Scope> Futex64<S> {
+    pub(crate) const fn new(value: u64) -> Self {
+        Self { word: AtomicU64::new(value), scope: PhantomData }
+    }
+
+    #[inline]
+    pub(crate) fn load(&self, order: Ordering) -> u64 {
+        self.word.load(order)
+    }
+
+    #[inline]
+    pub(crate) fn compare_exchange(
+        &self,
+        current: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u64, u64> {
+        self.word.compare_exchange(current, new, success, failure)
+    }
+
+    #[inline]
+    pub(crate) fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
+        self.word.fetch_add(value, order)
+    }
+
+    #[inline]
+    pub(crate) fn fetch_sub(&self, value: u64, order: Ordering) -> u64 {
+        self.word.fetch_sub(value, order)
+    }
+
+    /// As [`Futex::wait`], on the low half.
+    pub(crate) fn wait_low(&self, expected: u32, deadline: Deadline) -> Wait {
+        wait(self.word.as_ptr().cast(), reach::<S>(), expected, deadline)
+    }
+
+    /// As [`Futex::wake`], on the low half.
+    pub(crate) fn wake(this: *const Self, count: u32) -> u32 {
+        wake(this.cast(), reach::<S>(), count)
+    }
+}
+
+fn wait(word: *const u32, reach: Reach, expected: u32, deadline: Deadline) -> Wait {
+    match sys::futex::wait(word, reach, expected, ANY, Some(deadline.nanos())) {
+        Ok(()) => Wait::Woken,
+        Err(Errno::AGAIN) => Wait::Changed,
+        Err(Errno::INTR) => Wait::Interrupted,
+        Err(Errno::TIMED_OUT) => Wait::TimedOut,
+        Err(errno) => unexpected("FUTEX_WAIT_BITSET", errno),
+    }
+}
+
+fn wake(word: *const u32, reach: Reach, count: u32) -> u32 {
+    match sys::futex::wake(word, reach, count, ANY) {
+        Ok(woken) => woken,
+        // The word was unmapped, or is part of a PI lock by now: whoever slept on it as our word
+        // has left, or it could not have been given up. Nobody is owed this wake-up.
+        Err(Errno::FAULT | Errno::INVAL | Errno::ACCES) => 0,
+        Err(errno) => unexpected("FUTEX_WAKE_BITSET", errno),
+    }
+}
+
+/// Ends the process: a lock whose kernel half refuses to work can neither block nor return.
+///
+/// Not a panic, which would unwind past waiter nodes that other threads can still reach.
+#[cold]
+fn unexpected(operation: &'static str, errno: Errno) -> ! {
+    /// A panic inside a function that cannot unwind prints its message and aborts.
+    extern "C" fn abort(operation: &&'static str, errno: &Errno) -> ! {
+        panic!("lockwork: {operation} failed: {errno}; is the futex system call forbidden here?")
+    }
+    abort(&operation, &errno)
+}
+
+/// A cell whose accesses the model tracks; here it is `core`'s.
+#[repr(transparent)]
+pub struct UnsafeCell<T: ?Sized> {
+    data: core::cell::UnsafeCell<T>,
+}
+
+impl<T> UnsafeCell<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self { data: core::cell::UnsafeCell::new(value) }
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.data.into_inner()
+    }
+}
+
+impl<T: ?Sized> UnsafeCell<T> {
+    /// The address, untracked: for a caller that holds a [`Tracked`], or one with no race to find.
+    #[inline]
+    pub(crate) const fn get(&self) -> *mut T {
+        self.data.get()
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.data.get_mut()
+    }
+
+    /// Begins an exclusive access that lasts as long as the value returned.
+    #[inline]
+    pub(crate) fn track_mut(&self) -> Tracked {
+        Tracked
+    }
+
+    /// Runs `access` on the address, as one exclusive access.
+    #[inline]
+    pub(crate) fn with_mut<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {
+        access(self.data.get())
+    }
+}
+
+/// An exclusive access under way. Has a size only in the model.
+#[derive(Debug)]
+pub(crate) struct Tracked;
+
+impl Tracked {
+    /// Ends the access; the guard that holds it calls this before it releases its lock.
+    #[inline]
+    pub(crate) fn end(&mut self) {}
+}

@@ -1,0 +1,25 @@
+//! Layer 2: algorithms on words.
+//!
+//! No data, no guards: a raw lock says when its caller may touch something, and never touches it.
+//! What proves that a caller may unlock, unlink or read is written as the contract of each `unsafe`
+//! function; the layers above turn those contracts into types.
+
+#![allow(unreachable_pub, reason = "public in the model build, and later for other lock traits")]
+
+mod condvar;
+#[cfg(feature = "alloc")]
+mod event_count;
+mod mutex;
+#[cfg(feature = "alloc")]
+mod parker;
+#[cfg(feature = "alloc")]
+mod ring;
+
+pub use condvar::Condvar;
+#[cfg(feature = "alloc")]
+pub use event_count::EventCount;
+pub use mutex::Mutex;
+#[cfg(feature = "alloc")]
+pub use parker::Parker;
+#[cfg(feature = "alloc")]
+pub use ring::{PopError, PushError, Ring};

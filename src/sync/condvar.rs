@@ -1,0 +1,293 @@
+//! `Condvar`.
+
+use core::fmt;
+use core::time::Duration;
+
+use super::MutexGuard;
+use crate::primitive::{Deadline, model_const_fn};
+use crate::raw;
+
+/// A condition variable: lets a thread that holds a [`Mutex`](crate::Mutex) give it up and sleep
+/// until another thread says that the guarded data has changed.
+///
+/// Sixteen bytes, no allocation. Waiters queue on their own stacks, first come, first notified. So
+/// there are **no spurious wake-ups**, `notify_*` says exactly how many it let go, and a waiter that
+/// timed out took nobody's notification. (Look at the condition again all the same: between the
+/// notification and the return another thread may have had the mutex.)
+///
+/// [`notify_all`](Self::notify_all) wakes one waiter and moves the others to the queue of the mutex,
+/// where each is woken when it can have it: no stampede.
+///
+/// Different waiters of one condition variable may use different mutexes.
+///
+/// # Fairness
+///
+/// Notifications go to waiters in the order in which they began to wait. Who gets the mutex then is
+/// up to the mutex.
+///
+/// # Memory ordering
+///
+/// The condition variable itself orders nothing; the mutex does.
+///
+/// # Fork
+///
+/// In a child of `fork`, waiters of the parent do not exist; the condition variable is as new.
+///
+/// # Differences
+///
+/// From `std::sync::Condvar`: `wait` takes the guard by reference, there are no spurious wake-ups, and
+/// a notification without a waiter is one load. From `parking_lot::Condvar`: 16 bytes instead of 8 and
+/// no parking lot; several mutexes at once are allowed; `notify_all` wakes its first waiter even
+/// while the mutex is locked; `wait_until` and its kin also take a [`Deadline`].
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::{Condvar, Mutex};
+/// use std::thread;
+///
+/// let (ready, changed) = (Mutex::new(false), Condvar::new());
+/// thread::scope(|s| {
+///     s.spawn(|| {
+///         *ready.lock() = true;
+///         changed.notify_one();
+///     });
+///     let mut ready = ready.lock();
+///     changed.wait_while(&mut ready, |ready| !*ready);
+///     assert!(*ready);
+/// });
+/// ```
+#[doc(alias("pthread_cond_t", "condition_variable", "monitor", "Object.wait", "signal"))]
+pub struct Condvar {
+    raw: raw::Condvar,
+}
+
+impl Condvar {
+    model_const_fn! {
+        /// Creates a condition variable that nobody waits on.
+        ///
+        /// ```
+        /// static CHANGED: lockwork::Condvar = lockwork::Condvar::new();
+        /// assert!(!CHANGED.notify_one());
+        /// ```
+        #[must_use]
+        pub const fn new() -> Self {
+            Self { raw: raw::Condvar::new() }
+        }
+    }
+
+    /// Lets the waiter that has waited longest go. Returns whether there was one.
+    ///
+    /// Costs one load if there is none. The caller need not hold the mutex, but must have held it
+    /// when it changed what the waiter waits for.
+    ///
+    /// ```
+    /// let changed = lockwork::Condvar::new();
+    /// assert!(!changed.notify_one(), "nobody waits");
+    /// ```
+    #[doc(alias("pthread_cond_signal", "notify"))]
+    #[inline]
+    pub fn notify_one(&self) -> bool {
+        self.raw.notify_one()
+    }
+
+    /// Lets all threads go that wait at this moment. Returns how many there were.
+    ///
+    /// ```
+    /// let changed = lockwork::Condvar::new();
+    /// assert_eq!(changed.notify_all(), 0);
+    /// ```
+    #[doc(alias("pthread_cond_broadcast", "notifyAll", "broadcast"))]
+    #[inline]
+    pub fn notify_all(&self) -> usize {
+        self.raw.notify_all()
+    }
+
+    /// Unlocks the mutex, sleeps until notified, and locks the mutex again.
+    ///
+    /// ```
+    /// use lockwork::{Condvar, Mutex};
+    ///
+    /// let (turn, changed) = (Mutex::new(0), Condvar::new());
+    /// std::thread::scope(|s| {
+    ///     let mut turn_here = turn.lock();
+    ///     s.spawn(|| {
+    ///         *turn.lock() = 1;
+    ///         changed.notify_one();
+    ///     });
+    ///     changed.wait(&mut turn_here);
+    ///     assert_eq!(*turn_here, 1);
+    /// });
+    /// ```
+    #[doc(alias = "pthread_cond_wait")]
+    #[track_caller]
+    pub fn wait<T: ?Sized>(&self, guard: &mut MutexGuard<'_, T>) {
+        let notified = self.wait_until_internal(guard, Deadline::NEVER);
+        debug_assert!(notified, "a wait without a deadline timed out");
+    }
+
+    /// As [`wait`](Self::wait), but for at most `timeout`; locking the mutex again may take longer.
+    ///
+    /// ```
+    /// use lockwork::{Condvar, Mutex};
+    /// use std::time::Duration;
+    ///
+    /// let (mutex, changed) = (Mutex::new(()), Condvar::new());
+    /// let result = changed.wait_for(&mut mutex.lock(), Duration::from_millis(1));
+    /// assert!(result.timed_out());
+    /// ```
+    #[doc(alias = "wait_timeout")]
+    #[track_caller]
+    pub fn wait_for<T: ?Sized>(
+        &self,
+        guard: &mut MutexGuard<'_, T>,
+        timeout: Duration,
+    ) -> WaitTimeoutResult {
+        self.wait_until(guard, Deadline::after(timeout))
+    }
+
+    /// As [`wait`](Self::wait), but until `deadline` at the latest; locking the mutex again may take
+    /// longer.
+    ///
+    /// ```
+    /// use lockwork::{Condvar, Mutex};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let (mutex, changed) = (Mutex::new(()), Condvar::new());
+    /// let soon = Instant::now() + Duration::from_millis(1);
+    /// assert!(changed.wait_until(&mut mutex.lock(), soon).timed_out());
+    /// ```
+    #[doc(alias("pthread_cond_timedwait", "pthread_cond_clockwait"))]
+    #[track_caller]
+    pub fn wait_until<T: ?Sized>(
+        &self,
+        guard: &mut MutexGuard<'_, T>,
+        deadline: impl Into<Deadline>,
+    ) -> WaitTimeoutResult {
+        WaitTimeoutResult(!self.wait_until_internal(guard, deadline.into()))
+    }
+
+    /// Waits as long as `condition` holds. It is called with the mutex locked, first at once.
+    ///
+    /// If `condition` panics, the guard is as usable as before.
+    ///
+    /// ```
+    /// use lockwork::{Condvar, Mutex};
+    ///
+    /// let (jobs, changed) = (Mutex::new(vec![1]), Condvar::new());
+    /// let mut jobs = jobs.lock();
+    /// changed.wait_while(&mut jobs, |jobs| jobs.is_empty());
+    /// assert_eq!(jobs.pop(), Some(1));
+    /// ```
+    #[track_caller]
+    pub fn wait_while<T: ?Sized>(
+        &self,
+        guard: &mut MutexGuard<'_, T>,
+        condition: impl FnMut(&mut T) -> bool,
+    ) {
+        let result = self.wait_while_until_internal(guard, condition, Deadline::NEVER);
+        debug_assert!(!result.timed_out(), "a wait without a deadline timed out");
+    }
+
+    /// As [`wait_while`](Self::wait_while), for at most `timeout` in all. The result says that the
+    /// time was up *and* the condition still held.
+    ///
+    /// ```
+    /// use lockwork::{Condvar, Mutex};
+    /// use std::time::Duration;
+    ///
+    /// let (ready, changed) = (Mutex::new(false), Condvar::new());
+    /// let wait = Duration::from_millis(1);
+    /// let result = changed.wait_while_for(&mut ready.lock(), |ready| !*ready, wait);
+    /// assert!(result.timed_out());
+    /// ```
+    #[doc(alias = "wait_timeout_while")]
+    #[track_caller]
+    pub fn wait_while_for<T: ?Sized>(
+        &self,
+        guard: &mut MutexGuard<'_, T>,
+        condition: impl FnMut(&mut T) -> bool,
+        timeout: Duration,
+    ) -> WaitTimeoutResult {
+        self.wait_while_until_internal(guard, condition, Deadline::after(timeout))
+    }
+
+    /// As [`wait_while`](Self::wait_while), until `deadline` at the latest. The result says that the
+    /// time was up *and* the condition still held.
+    ///
+    /// ```
+    /// use lockwork::{Condvar, Deadline, Mutex};
+    ///
+    /// let (ready, changed) = (Mutex::new(true), Condvar::new());
+    /// let result = changed.wait_while_until(&mut ready.lock(), |ready| !*ready, Deadline::now());
+    /// assert!(!result.timed_out());
+    /// ```
+    #[track_caller]
+    pub fn wait_while_until<T: ?Sized>(
+        &self,
+        guard: &mut MutexGuard<'_, T>,
+        condition: impl FnMut(&mut T) -> bool,
+        deadline: impl Into<Deadline>,
+    ) -> WaitTimeoutResult {
+        self.wait_while_until_internal(guard, condition, deadline.into())
+    }
+
+    fn wait_while_until_internal<T: ?Sized>(
+        &self,
+        guard: &mut MutexGuard<'_, T>,
+        mut condition: impl FnMut(&mut T) -> bool,
+        deadline: Deadline,
+    ) -> WaitTimeoutResult {
+        while condition(guard) {
+            if !self.wait_until_internal(guard, deadline) {
+                return WaitTimeoutResult(condition(guard));
+            }
+        }
+        WaitTimeoutResult(false)
+    }
+
+    /// Whether the wait ended by a notification.
+    fn wait_until_internal<T: ?Sized>(
+        &self,
+        guard: &mut MutexGuard<'_, T>,
+        deadline: Deadline,
+    ) -> bool {
+        let (mutex, track) = guard.for_wait();
+        track.end();
+        // SAFETY: the guard stands for the ownership of the mutex, before the call and after it.
+        let notified = unsafe { self.raw.wait(mutex, deadline) };
+        guard.track_again();
+        notified
+    }
+}
+
+impl Default for Condvar {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Condvar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Condvar").field("has_waiters", &self.raw.has_waiters()).finish()
+    }
+}
+
+/// How a timed wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "says whether the time was up"]
+pub struct WaitTimeoutResult(bool);
+
+impl WaitTimeoutResult {
+    /// Whether the deadline passed without a notification.
+    ///
+    /// ```
+    /// # use lockwork::{Condvar, Deadline, Mutex};
+    /// let (mutex, changed) = (Mutex::new(()), Condvar::new());
+    /// assert!(changed.wait_until(&mut mutex.lock(), Deadline::now()).timed_out());
+    /// ```
+    #[must_use]
+    pub fn timed_out(self) -> bool {
+        self.0
+    }
+}

@@ -1,0 +1,165 @@
+//! `Parker` and `Unparker`.
+
+use alloc::sync::Arc;
+use core::cell::Cell;
+use core::fmt;
+use core::marker::PhantomData;
+use core::time::Duration;
+
+use crate::primitive::Deadline;
+use crate::raw;
+
+/// Puts its thread to sleep until somebody with the [`Unparker`] says go.
+///
+/// A parker holds at most one token. [`park`](Self::park) takes it, sleeping until there is one;
+/// [`unpark`](Unparker::unpark) leaves it, however often it is called. So an `unpark` that comes first
+/// is not lost, and there are no spurious returns.
+///
+/// # Memory ordering
+///
+/// What a thread did before `unpark` happens before the return of the `park` that took the token.
+///
+/// # Differences
+///
+/// From `std::thread::park`: the token belongs to this object, not to the thread, so libraries do not
+/// take each other's. From `crossbeam_utils::sync::Parker`: [`park_for`](Self::park_for) and
+/// [`park_until`](Self::park_until) say whether the token came.
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::Parker;
+/// use std::thread;
+///
+/// let parker = Parker::new();
+/// let unparker = parker.unparker().clone();
+/// thread::spawn(move || unparker.unpark());
+/// parker.park();
+/// ```
+///
+/// A parker may move to another thread, but not be used by two at once:
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>(_: T) {}
+/// shared(lockwork::Parker::new());
+/// ```
+#[doc(alias("LockSupport", "thread::park"))]
+pub struct Parker {
+    unparker: Unparker,
+    /// `Send`, not `Sync`: one thread at a time parks.
+    one_thread: PhantomData<Cell<()>>,
+}
+
+impl Parker {
+    /// Creates a parker without a token.
+    ///
+    /// ```
+    /// let parker = lockwork::Parker::new();
+    /// parker.unparker().unpark();
+    /// parker.park();
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        Self { unparker: Unparker { raw: Arc::new(raw::Parker::new()) }, one_thread: PhantomData }
+    }
+
+    /// Takes the token, sleeping until there is one.
+    ///
+    /// ```
+    /// let parker = lockwork::Parker::new();
+    /// parker.unparker().unpark();
+    /// parker.park();
+    /// ```
+    #[track_caller]
+    pub fn park(&self) {
+        let taken = self.park_until(Deadline::NEVER);
+        debug_assert!(taken, "a wait without a deadline timed out");
+    }
+
+    /// Takes the token, sleeping for at most `timeout`; `false` if none came in time.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let parker = lockwork::Parker::new();
+    /// assert!(!parker.park_for(Duration::from_millis(1)));
+    /// ```
+    #[doc(alias("park_timeout", "parkNanos"))]
+    #[track_caller]
+    #[must_use = "says whether the token came"]
+    pub fn park_for(&self, timeout: Duration) -> bool {
+        self.park_until(Deadline::after(timeout))
+    }
+
+    /// Takes the token, sleeping until `deadline` at the latest; `false` if none came in time.
+    ///
+    /// ```
+    /// use lockwork::{Deadline, Parker};
+    ///
+    /// let parker = Parker::new();
+    /// parker.unparker().unpark();
+    /// assert!(parker.park_until(Deadline::now()), "a token that is there is taken, however late");
+    /// ```
+    #[doc(alias("park_deadline", "parkUntil"))]
+    #[track_caller]
+    #[must_use = "says whether the token came"]
+    pub fn park_until(&self, deadline: impl Into<Deadline>) -> bool {
+        // SAFETY: the parker is not `Sync` and not `Clone`, and an `Unparker` cannot park.
+        unsafe { self.unparker.raw.park(deadline.into()) }
+    }
+
+    /// The handle that wakes this parker. Clone it to send it elsewhere.
+    ///
+    /// ```
+    /// let parker = lockwork::Parker::new();
+    /// let unparker = parker.unparker().clone();
+    /// std::thread::spawn(move || unparker.unpark()).join().unwrap();
+    /// parker.park();
+    /// ```
+    #[must_use]
+    pub fn unparker(&self) -> &Unparker {
+        &self.unparker
+    }
+}
+
+impl Default for Parker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Parker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parker").finish_non_exhaustive()
+    }
+}
+
+/// Leaves the token for a [`Parker`]; may be cloned and shared freely.
+#[derive(Clone)]
+pub struct Unparker {
+    raw: Arc<raw::Parker>,
+}
+
+impl Unparker {
+    /// Leaves the token, waking the parker's thread if it sleeps. Without effect if the token is
+    /// there already, except that the `park` that takes it also sees what this thread did before.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let parker = lockwork::Parker::new();
+    /// parker.unparker().unpark();
+    /// parker.unparker().unpark();
+    /// parker.park();
+    /// assert!(!parker.park_for(Duration::ZERO), "two calls left one token");
+    /// ```
+    pub fn unpark(&self) {
+        self.raw.unpark();
+    }
+}
+
+impl fmt::Debug for Unparker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unparker").finish_non_exhaustive()
+    }
+}
