@@ -47,14 +47,14 @@
 //!
 //! `EINTR` in full. A signal whose handler was installed with `SA_RESTART` restarts a wait without
 //! deadline inside the kernel; a [`futex::wait`] with a deadline fails with `EINTR` whatever the
-//! flag; the PI operations never show it: they restart, or answer `EAGAIN`.
+//! flag, but a `waitv` restarts; the PI operations never show it: they restart, or answer `EAGAIN`.
 //!
 //! `EFAULT` in full. With `Reach::Private` the kernel names a word by its address alone and reads
 //! it only to compare. So a private wake or requeue on unmapped memory is `Ok(0)`, and `EFAULT`
 //! needs an address outside user space; a shared one must find the page and fails.
 //!
-//! Sources: futex(2), futex_waitv in the kernel's `Documentation/userspace-api/futex2.rst`, and
-//! `kernel/futex/` of Linux 6.18, against which the tests pin what the manual leaves open.
+//! Sources: futex(2), and for `waitv` the kernel's `Documentation/userspace-api/futex2.rst`. What
+//! they leave open was measured on Linux 6.18, and the tests hold the kernel to it.
 
 #![cfg(not(all(loom, feature = "loom")))]
 
@@ -66,8 +66,8 @@ pub(crate) mod thread;
 
 /// What the tests of this layer share.
 ///
-/// They tell other tests nothing through atomics: a thread is known to sleep when the kernel says
-/// so, and results come back through `join`.
+/// No atomics here either: a thread is known to sleep when the kernel says so, and results come
+/// back through `join`.
 #[cfg(test)]
 mod testing {
     use std::cell::UnsafeCell;
@@ -179,24 +179,27 @@ mod testing {
             }
         }
 
-        /// The kernel says which call a thread sleeps in only if the thread is off the processor,
-        /// and a futex call puts itself into its queue before it leaves that.
+        /// Two looks, in this order. The state is `S` once the call has done what it may block for
+        /// on the way, such as a page fault, which is `D`; then it puts itself into the queue. The
+        /// kernel says which call a thread sleeps in only after that has left the processor.
         fn sleeps(&self) -> bool {
-            match fs::read_to_string(format!("/proc/self/task/{}/syscall", self.tid)) {
-                Ok(line) => {
-                    let mut fields = line.split_whitespace();
-                    let number = fields.next().and_then(|field| field.parse().ok());
-                    let first = fields.next().and_then(|field| field.strip_prefix("0x"));
-                    let first = first.and_then(|field| usize::from_str_radix(field, 16).ok());
-                    match self.on {
-                        Some(_) => number == Some(libc::SYS_futex) && first == self.on,
-                        None => number == Some(libc::SYS_futex_waitv),
-                    }
-                }
-                // Not every kernel has that file, nor every container the right to read it. After
-                // the thread id was sent, nothing but the call in question is likely to sleep.
-                Err(_) => fs::read_to_string(format!("/proc/self/task/{}/stat", self.tid))
-                    .is_ok_and(|line| line.rsplit(") ").next().unwrap_or("").starts_with('S')),
+            let look = |file| fs::read_to_string(format!("/proc/self/task/{}/{file}", self.tid));
+            // The state follows the name, which is in parentheses and may hold any character.
+            if !look("stat")
+                .is_ok_and(|stat| stat.rsplit(") ").next().unwrap_or("").starts_with('S'))
+            {
+                return false;
+            }
+            // Not every kernel has this file, nor every container the right to read it. Once the
+            // thread id was sent, nothing but the call in question is likely to sleep.
+            let Ok(line) = look("syscall") else { return true };
+            let mut fields = line.split_whitespace();
+            let number = fields.next().and_then(|field| field.parse().ok());
+            let first = fields.next().and_then(|field| field.strip_prefix("0x"));
+            let first = first.and_then(|field| usize::from_str_radix(field, 16).ok());
+            match self.on {
+                Some(_) => number == Some(libc::SYS_futex) && first == self.on,
+                None => number == Some(libc::SYS_futex_waitv),
             }
         }
 
@@ -282,20 +285,28 @@ mod testing {
         libc::WEXITSTATUS(status) as u8
     }
 
-    /// Makes one system call fail with `errno` for the calling thread, for good, and says whether
-    /// that was possible.
-    pub(super) fn forbid(call: libc::c_long, errno: libc::c_int) -> bool {
+    /// Makes one system call, with one value for the low half of its argument `index`, fail with
+    /// `errno` for the calling thread, for good. Says whether that was possible.
+    pub(super) fn forbid(
+        call: libc::c_long,
+        (index, value): (u32, u32),
+        errno: libc::c_int,
+    ) -> bool {
         const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
         const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
         const ANSWER: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
         let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+        // A filter sees a `struct seccomp_data`: the number of the call first, the six arguments
+        // from byte 16. Both jumps lead to the last step.
         let mut filter = [
-            step(LOAD, 0, 0, 0), // the number of the call comes first in what the filter sees
-            step(EQUAL, 0, 1, call as u32),
+            step(LOAD, 0, 0, 0),
+            step(EQUAL, 0, 3, call as u32),
+            step(LOAD, 0, 0, 16 + 8 * index),
+            step(EQUAL, 0, 1, value),
             step(ANSWER, 0, 0, libc::SECCOMP_RET_ERRNO | errno as u32),
             step(ANSWER, 0, 0, libc::SECCOMP_RET_ALLOW),
         ];
-        let program = libc::sock_fprog { len: 4, filter: filter.as_mut_ptr() };
+        let program = libc::sock_fprog { len: 6, filter: filter.as_mut_ptr() };
         // SAFETY: `program` and `filter` outlive the calls, which only read them.
         let done = unsafe {
             libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
