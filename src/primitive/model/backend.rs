@@ -23,7 +23,7 @@ impl Shadow {
     }
 
     fn touch(&self) {
-        if kernel::shadows_on() {
+        if kernel::begin_operation() {
             // Relaxed: a conflict for the explorer, no edge for the program.
             self.0.fetch_add(1, Ordering::Relaxed);
         }

@@ -29,7 +29,18 @@ impl Setup {
 
 thread_local! {
     static SETUP: Cell<Setup> = const { Cell::new(Setup::DEFAULT) };
+    /// Modelled operations so far, by any thread.
+    static PROGRESS: Cell<u64> = const { Cell::new(0) };
 }
+
+/// Polls of a strict sleeper between which no thread did anything, after which the rest of the
+/// execution is run but not varied: it can only repeat one that had fewer such polls. (Bounded
+/// exploration would go on varying which of two sleepers polls next, for ever.)
+const IDLE_POLLS: u32 = 2;
+
+/// Idle polls that mean that nobody is left who could do anything: the scheduler prefers threads
+/// that have yielded less often.
+const STRANDED: u32 = 100;
 
 struct Sleeper {
     address: Cell<usize>,
@@ -62,7 +73,9 @@ loom::lazy_static! {
     };
 }
 
-pub(super) fn shadows_on() -> bool {
+/// Counts an operation, and says whether its atomic shall touch its shadow.
+pub(super) fn begin_operation() -> bool {
+    PROGRESS.set(PROGRESS.get() + 1);
     SETUP.get().shadows
 }
 
@@ -78,6 +91,7 @@ pub(super) fn boot() {
 
 /// A point that conflicts with every other futex operation. Relaxed: adds no edge.
 fn touch_token() {
+    PROGRESS.set(PROGRESS.get() + 1);
     if SETUP.get().token {
         KERNEL.token.fetch_add(1, Ordering::Relaxed);
     }
@@ -129,9 +143,16 @@ pub(super) fn wait(address: usize, holds: impl FnOnce() -> bool, deadline: Deadl
         KERNEL.queue.borrow_mut().retain(|sleeper| !Rc::ptr_eq(sleeper, &me));
         return if timed { Wait::TimedOut } else { Wait::Interrupted };
     }
+    let mut idle_polls = 0;
     while !me.woken.get() {
         if SETUP.get().strict {
+            let before = PROGRESS.get();
             loom::thread::yield_now();
+            idle_polls = if PROGRESS.get() == before { idle_polls + 1 } else { 0 };
+            if idle_polls == IDLE_POLLS {
+                loom::skip_branch();
+            }
+            assert!(idle_polls < STRANDED, "deadlock: {idle_polls} polls while nobody did anything");
         } else {
             me.parked.set(true);
             loom::thread::park();

@@ -30,7 +30,6 @@ pub use kernel::futex_calls;
 
 pub use super::{Deadline, Private, Wait};
 pub use core::sync::atomic::Ordering;
-pub use loom::sync::atomic as raw_loom_atomic;
 
 /// Threads and reference counts of the model, for the tests.
 pub mod thread {
