@@ -42,8 +42,8 @@ fn nanos(time: libc::timespec) -> u64 {
 /// (The kernel keeps time as signed nanoseconds and takes anything later than that as its end.)
 pub(super) fn timespec(nanos: u64) -> libc::timespec {
     libc::timespec {
-        tv_sec: (nanos / NANOS_PER_SEC) as libc::time_t,
-        tv_nsec: (nanos % NANOS_PER_SEC) as libc::c_long,
+        tv_sec: (nanos / NANOS_PER_SEC) as i64,
+        tv_nsec: (nanos % NANOS_PER_SEC) as i64,
     }
 }
 
