@@ -1,0 +1,81 @@
+//! Counts the instructions that a call of each fast path really executes, and how many of them
+//! lock the bus: exact, on any machine, whatever else it does.
+//!
+//! `cargo run --release -p lockwork-bench --bin count-instructions`
+//!
+//! A child process makes one warmed call of each probe under the debugger's single step, so the
+//! count follows the path that succeeds, through other crates and the C library if it goes there.
+//! It starts at the probe's first instruction and includes its return. *Locked* are instructions
+//! with a `lock` prefix and `xchg` with memory, which locks without one. To read a path:
+//! `objdump -d --disassemble=lockwork_lock_unlock target/release/count-instructions`.
+//!
+//! It exits with 1 if a promise is broken, and with 2 if it cannot count.
+
+#[cfg(target_arch = "x86_64")]
+mod probes;
+#[cfg(target_arch = "x86_64")]
+mod single_step;
+
+#[cfg(not(target_arch = "x86_64"))]
+fn main() -> std::process::ExitCode {
+    eprintln!("not available: this tool reads x86-64 instructions");
+    std::process::ExitCode::from(2)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn main() -> std::process::ExitCode {
+    use lockwork_bench::harness::report::Table;
+    use std::process::ExitCode;
+
+    if cfg!(debug_assertions) {
+        eprintln!("not available: counts of a debug build mean nothing (use --release)");
+        return ExitCode::from(2);
+    }
+    // glibc leaves locked instructions out until a process has had a second thread. Programs that
+    // use locks have one.
+    std::thread::spawn(|| {}).join().expect("an empty thread does not panic");
+
+    let mut counted = vec![];
+    let mut table = Table::new(["path", "peer", "instructions", "locked", "system calls"]);
+    for probe in probes::all() {
+        let steps = match single_step::count(&probe) {
+            Ok(steps) => steps,
+            Err(error) => {
+                eprintln!("{}, {}: {error}", probe.path, probe.peer);
+                return ExitCode::from(2);
+            }
+        };
+        table.row([
+            probe.path.to_owned(),
+            probe.peer.to_owned(),
+            steps.instructions.to_string(),
+            steps.locked.to_string(),
+            steps.system_calls.to_string(),
+        ]);
+        counted.push((probe.path, probe.peer, steps));
+    }
+    println!("{table}");
+
+    let of = |path, peer| {
+        let found = counted.iter().find(|(p, who, _)| (*p, *who) == (path, peer));
+        found.map(|(_, _, steps)| *steps).expect("all() has every path for lockwork and std")
+    };
+    let (ours, std) = (of(probes::LOCK, "lockwork"), of(probes::LOCK, "std"));
+    let share = f64::from(ours.instructions) / f64::from(std.instructions);
+    let (one, all) = (of(probes::NOTIFY_ONE, "lockwork"), of(probes::NOTIFY_ALL, "lockwork"));
+    let promises = [
+        (ours.locked == 2, format!("lock and unlock: {} locked instructions, of 2", ours.locked)),
+        (share <= 0.6, format!("lock and unlock: {share:.2} of std's instructions, of 0.60")),
+        (ours.system_calls == 0, "lock and unlock: no system call".to_owned()),
+        (one.locked + all.locked == 0, "notify, nobody waits: no locked instruction".to_owned()),
+        (
+            one.system_calls + all.system_calls == 0,
+            "notify, nobody waits: no system call".to_owned(),
+        ),
+    ];
+    for (kept, promise) in &promises {
+        println!("{}: {promise}", if *kept { "met" } else { "MISSED" });
+    }
+    let broken = promises.iter().any(|(kept, _)| !kept);
+    if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

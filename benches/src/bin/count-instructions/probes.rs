@@ -1,0 +1,124 @@
+//! The fast paths, each in a function of its own, with a name that a disassembler can find.
+//!
+//! They call the types directly and not through the adapters: this is the code that a program
+//! gets when it uses the type.
+
+use lockwork_bench::locks::{Lock, Pthread};
+use std::hint::black_box;
+
+/// A fast path, ready to be called.
+pub(crate) struct Probe {
+    pub(crate) path: &'static str,
+    pub(crate) peer: &'static str,
+    /// Address of its first instruction.
+    pub(crate) entry: usize,
+    /// Calls it, on a lock that is free or a condition variable without waiters.
+    pub(crate) call: Box<dyn Fn()>,
+}
+
+/// Names of the paths.
+pub(crate) const LOCK: &str = "lock, add, unlock";
+pub(crate) const TRY_LOCK: &str = "try_lock, add, unlock";
+pub(crate) const NOTIFY_ONE: &str = "notify_one, nobody waits";
+pub(crate) const NOTIFY_ALL: &str = "notify_all, nobody waits";
+
+/// Defines the functions and lists them.
+macro_rules! probes {
+    ($(
+        $path:ident $peer:literal $name:ident($target:ident: $type:ty = $new:expr) $body:block
+    )*) => {
+        $(
+            // The names are prefixed with the peer's, and occur in no library.
+            #[unsafe(no_mangle)]
+            #[inline(never)]
+            fn $name($target: &$type) $body
+        )*
+
+        /// All of them.
+        pub(crate) fn all() -> Vec<Probe> {
+            vec![$({
+                let target: $type = $new;
+                let entry: fn(&$type) = $name;
+                Probe {
+                    path: $path,
+                    peer: $peer,
+                    entry: entry as usize,
+                    call: Box::new(move || black_box(entry)(black_box(&target))),
+                }
+            }),*]
+        }
+    };
+}
+
+probes! {
+    LOCK "lockwork" lockwork_lock_unlock(m: lockwork::Mutex<u64> = lockwork::Mutex::new(0)) {
+        *m.lock() += 1;
+    }
+    LOCK "std" std_lock_unlock(m: std::sync::Mutex<u64> = std::sync::Mutex::new(0)) {
+        *m.lock().unwrap() += 1;
+    }
+    LOCK "parking_lot" parking_lot_lock_unlock(
+        m: parking_lot::Mutex<u64> = parking_lot::Mutex::new(0)
+    ) {
+        *m.lock() += 1;
+    }
+    LOCK "usync" usync_lock_unlock(m: usync::Mutex<u64> = usync::Mutex::new(0)) {
+        *m.lock() += 1;
+    }
+    LOCK "pthread" pthread_lock_unlock(m: Pthread = Pthread::new()) {
+        m.with(|n| *n += 1);
+    }
+    TRY_LOCK "lockwork" lockwork_try_lock(m: lockwork::Mutex<u64> = lockwork::Mutex::new(0)) {
+        if let Some(mut guard) = m.try_lock() {
+            *guard += 1;
+        }
+    }
+    TRY_LOCK "std" std_try_lock(m: std::sync::Mutex<u64> = std::sync::Mutex::new(0)) {
+        if let Ok(mut guard) = m.try_lock() {
+            *guard += 1;
+        }
+    }
+    TRY_LOCK "parking_lot" parking_lot_try_lock(
+        m: parking_lot::Mutex<u64> = parking_lot::Mutex::new(0)
+    ) {
+        if let Some(mut guard) = m.try_lock() {
+            *guard += 1;
+        }
+    }
+    TRY_LOCK "usync" usync_try_lock(m: usync::Mutex<u64> = usync::Mutex::new(0)) {
+        if let Some(mut guard) = m.try_lock() {
+            *guard += 1;
+        }
+    }
+    TRY_LOCK "pthread" pthread_try_lock(m: Pthread = Pthread::new()) {
+        m.try_with(|n| *n += 1);
+    }
+    NOTIFY_ONE "lockwork" lockwork_notify_one(c: lockwork::Condvar = lockwork::Condvar::new()) {
+        c.notify_one();
+    }
+    NOTIFY_ONE "std" std_notify_one(c: std::sync::Condvar = std::sync::Condvar::new()) {
+        c.notify_one();
+    }
+    NOTIFY_ONE "parking_lot" parking_lot_notify_one(
+        c: parking_lot::Condvar = parking_lot::Condvar::new()
+    ) {
+        c.notify_one();
+    }
+    NOTIFY_ONE "usync" usync_notify_one(c: usync::Condvar = usync::Condvar::new()) {
+        c.notify_one();
+    }
+    NOTIFY_ALL "lockwork" lockwork_notify_all(c: lockwork::Condvar = lockwork::Condvar::new()) {
+        c.notify_all();
+    }
+    NOTIFY_ALL "std" std_notify_all(c: std::sync::Condvar = std::sync::Condvar::new()) {
+        c.notify_all();
+    }
+    NOTIFY_ALL "parking_lot" parking_lot_notify_all(
+        c: parking_lot::Condvar = parking_lot::Condvar::new()
+    ) {
+        c.notify_all();
+    }
+    NOTIFY_ALL "usync" usync_notify_all(c: usync::Condvar = usync::Condvar::new()) {
+        c.notify_all();
+    }
+}

@@ -1,0 +1,152 @@
+//! The command line that all families share.
+
+use lexopt::prelude::*;
+use std::process::exit;
+use std::time::Duration;
+
+/// What `--help` prints.
+const HELP: &str = "\
+Usage: cargo bench -p lockwork-bench --bench FAMILY -- [OPTIONS]
+
+  --rounds N      rounds to keep per cell, at least            [default: 30]
+  --limit N       rounds to keep per cell, at most, while the
+                  subject against itself is not within 3 %     [default: twice --rounds]
+  --millis N      length of one peer's turn in a round         [default: 30]
+  --minutes N     after this time, no more extra rounds        [default: 8]
+  --filter TEXT   only cells whose name contains TEXT
+  --quick         5 rounds of 10 ms: does it run at all?
+  --full          the whole grid, with no limit of time
+  --foreign N     per cent of the machine that other processes
+                  may use before a round is dropped            [default: 10]
+  --seed N        of the order of peers within each round      [default: 1]
+";
+
+/// How much to measure.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Rounds to keep per cell, at least.
+    pub rounds: usize,
+    /// And at most.
+    pub limit: usize,
+    /// One peer's turn.
+    pub turn: Duration,
+    /// Time after which a family adds no more rounds than it must.
+    pub patience: Option<Duration>,
+    /// A part of the name of the cells that are wanted.
+    pub filter: String,
+    /// The larger grid.
+    pub full: bool,
+    /// The smallest possible run.
+    pub quick: bool,
+    /// Share of all cores that others may use.
+    pub foreign_share: f64,
+    /// Seed of the order of peers.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            rounds: 30,
+            limit: 60,
+            turn: Duration::from_millis(30),
+            patience: Some(Duration::from_secs(8 * 60)),
+            filter: String::new(),
+            full: false,
+            quick: false,
+            foreign_share: 0.10,
+            seed: 1,
+        }
+    }
+}
+
+impl Options {
+    /// Reads this process's arguments. On `--help` and on mistakes it prints and exits.
+    #[must_use]
+    pub fn from_arguments() -> Options {
+        match Options::parse(lexopt::Parser::from_env()) {
+            Ok(Some(options)) => options,
+            Ok(None) => {
+                print!("{HELP}");
+                exit(0)
+            }
+            Err(mistake) => {
+                eprintln!("error: {mistake}\n\n{HELP}");
+                exit(2)
+            }
+        }
+    }
+
+    /// `None` stands for `--help`.
+    fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
+        let mut options = Options::default();
+        let (mut limit, mut is_benchmark) = (None, false);
+        while let Some(argument) = arguments.next()? {
+            match argument {
+                Long("rounds") => options.rounds = positive(arguments.value()?)?,
+                Long("limit") => limit = Some(positive(arguments.value()?)?),
+                Long("millis") => {
+                    options.turn = Duration::from_millis(positive(arguments.value()?)? as u64);
+                }
+                Long("minutes") => {
+                    let minutes = positive(arguments.value()?)? as u64;
+                    options.patience = Some(Duration::from_secs(60 * minutes));
+                }
+                Long("filter") => options.filter = arguments.value()?.string()?,
+                Long("quick") => options.quick = true,
+                Long("full") => (options.full, options.patience) = (true, None),
+                Long("foreign") => {
+                    options.foreign_share = arguments.value()?.parse::<f64>()? / 100.0;
+                }
+                Long("seed") => options.seed = arguments.value()?.parse()?,
+                // cargo says which command it is for; without it this is `cargo test`.
+                Long("bench") => is_benchmark = true,
+                Long("help") | Short('h') => return Ok(None),
+                other => return Err(other.unexpected()),
+            }
+        }
+        if options.quick || !is_benchmark {
+            options.quick = true;
+            (options.rounds, options.turn) = (5, Duration::from_millis(10));
+            limit = Some(5);
+        }
+        options.limit = limit.unwrap_or(2 * options.rounds).max(options.rounds);
+        Ok(Some(options))
+    }
+}
+
+fn positive(value: std::ffi::OsString) -> Result<usize, lexopt::Error> {
+    let number = value.parse()?;
+    if number == 0 { Err("a count must be at least 1".into()) } else { Ok(number) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Option<Options>, lexopt::Error> {
+        Options::parse(lexopt::Parser::from_args(arguments))
+    }
+
+    #[test]
+    fn the_limit_follows_the_rounds() {
+        let options = parse(&["--bench", "--rounds", "40"]).unwrap().unwrap();
+        assert_eq!((options.rounds, options.limit), (40, 80));
+        let options = parse(&["--bench", "--rounds", "40", "--limit", "7"]).unwrap().unwrap();
+        assert_eq!((options.rounds, options.limit), (40, 40));
+    }
+
+    #[test]
+    fn without_cargo_bench_a_run_is_quick() {
+        assert!(parse(&[]).unwrap().unwrap().quick);
+        assert!(!parse(&["--bench"]).unwrap().unwrap().quick);
+    }
+
+    #[test]
+    fn mistakes_are_errors() {
+        assert!(parse(&["--rouns", "3"]).is_err());
+        assert!(parse(&["--rounds", "0"]).is_err());
+        assert!(parse(&["--rounds"]).is_err());
+        assert!(parse(&["--help"]).unwrap().is_none());
+    }
+}

@@ -1,0 +1,40 @@
+//! Side by side measurements of lockwork and its peers.
+//!
+//! Peers: std, parking_lot, usync, pthread (and glibc's adaptive mutex). All are in one binary and
+//! take part in one run; the [`harness`] says how a figure comes about and when it means something.
+//!
+//! # Time
+//!
+//! ```sh
+//! cargo bench -p lockwork-bench --bench mutex     # one thread, then 2 to 64 on one lock: 10 min
+//! cargo bench -p lockwork-bench --bench condvar   # notify, ping-pong, notify_all, bounded buffer
+//! cargo bench -p lockwork-bench --bench micro     # criterion: single-thread fast paths
+//! ```
+//!
+//! `-- --help` lists the options of the first two: `--quick` to see whether it runs, `--full` for
+//! the whole grid, `--filter TEXT` for some cells, `--rounds`, `--millis`. Each prints Markdown,
+//! ends with the rows we lose, and leaves every single round as JSON lines in `target/bench/`.
+//!
+//! How to read a ratio: *above 1 = we are faster*. `1.10 [1.07, 1.12] ±2 %` is the median over the
+//! rounds, its 95 % interval, and the scatter of single rounds. In the column A/A the subject runs
+//! against itself: that interval is the noise floor, and a claim must lie outside it. Costs (CPU
+//! time) are ours over theirs.
+//!
+//! # Counts
+//!
+//! Times on a shared machine are evidence; these are exact, and fail if a promise is broken.
+//!
+//! ```sh
+//! cargo run --release -p lockwork-bench --bin count-instructions  # single-steps each fast path
+//! bash benches/futex-calls.sh                                     # futex calls per schedule
+//! ```
+//!
+//! # Layout
+//!
+//! [`locks`] and [`condvars`] hold the adapters, [`scenarios`] what threads do with them,
+//! `benches/*.rs` the grids and bars, `src/bin/` the counting tools.
+
+pub mod condvars;
+pub mod harness;
+pub mod locks;
+pub mod scenarios;

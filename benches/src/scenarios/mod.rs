@@ -1,0 +1,8 @@
+//! What the threads do, generic over whose lock they do it with.
+
+pub mod bounded_buffer;
+pub mod broadcast;
+pub mod contended;
+pub mod notify;
+pub mod ping_pong;
+pub mod solo;
