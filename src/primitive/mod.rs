@@ -6,7 +6,7 @@
 //! | | real | model |
 //! |---|---|---|
 //! | chosen by | default | `--cfg loom` **and** feature `loom` |
-//! | atomics | `core::sync::atomic` | loom's, each with a shadow (see [`model`]) |
+//! | atomics | `core::sync::atomic` | loom's, each with a shadow (`model`) |
 //! | futex calls | the kernel's, through `sys` | a queue that the explorer can see |
 //! | deadlines | `CLOCK_MONOTONIC` | "may pass at any moment" |
 //! | spin counts | as measured | zero: waiters sleep, so wake-up duties are explored |
@@ -24,10 +24,10 @@ pub mod model;
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) use model::backend::*;
 
-#[cfg(all(lockwork_chaos, not(all(loom, feature = "loom"))))]
-mod chaos;
 #[cfg(feature = "alloc")]
 mod backoff;
+#[cfg(all(lockwork_chaos, not(all(loom, feature = "loom"))))]
+mod chaos;
 mod deadline;
 #[cfg(not(all(loom, feature = "loom")))]
 mod identity;

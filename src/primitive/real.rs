@@ -15,13 +15,16 @@ use core::sync::atomic as atomics;
 #[cfg(lockwork_chaos)]
 use super::chaos as atomics;
 
+pub(crate) use super::identity::fork_epoch;
+#[cfg(feature = "std")]
+#[cfg_attr(
+    not(test),
+    expect(unused_imports, reason = "locks that record their owner build on it")
+)]
+pub(crate) use super::identity::thread_id;
 #[cfg(feature = "alloc")]
 pub(crate) use atomics::AtomicU64;
 pub(crate) use atomics::{AtomicPtr, AtomicU32};
-pub(crate) use super::identity::fork_epoch;
-#[cfg(feature = "std")]
-#[cfg_attr(not(test), expect(unused_imports, reason = "locks that record their owner build on it"))]
-pub(crate) use super::identity::thread_id;
 
 /// A memory fence; in a mutant build a fence whose row is weakened is left out.
 #[cfg(feature = "alloc")]
@@ -55,6 +58,16 @@ pub(crate) fn monotonic_nanos() -> u64 {
 pub(crate) mod thread {
     pub(crate) use std::thread::{Builder, JoinHandle};
 }
+
+/// `std::thread_local!` with constant initializers, as which the model's cannot be written.
+#[cfg(feature = "std")]
+macro_rules! thread_locals {
+    ($($(#[$meta:meta])* static $name:ident: $ty:ty = $init:expr;)*) => {
+        std::thread_local! { $($(#[$meta])* static $name: $ty = const { $init };)* }
+    };
+}
+#[cfg(feature = "std")]
+pub(crate) use thread_locals;
 
 const fn reach<S: Scope>() -> Reach {
     if S::SHARED { Reach::Shared } else { Reach::Private }
@@ -101,6 +114,18 @@ impl<S: Scope> Futex<S> {
     #[inline]
     pub(crate) fn fetch_or(&self, bits: u32, order: Ordering) -> u32 {
         self.word.fetch_or(bits, order)
+    }
+
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(crate) fn fetch_add(&self, value: u32, order: Ordering) -> u32 {
+        self.word.fetch_add(value, order)
+    }
+
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(crate) fn fetch_sub(&self, value: u32, order: Ordering) -> u32 {
+        self.word.fetch_sub(value, order)
     }
 
     /// Sleeps while the word holds `expected`, until a wake-up, a signal or `deadline`.

@@ -193,11 +193,7 @@ impl<T> BlockingQueue<T> {
     /// ```
     #[doc(alias = "send_deadline")]
     #[track_caller]
-    pub fn push_until(
-        &self,
-        value: T,
-        deadline: impl Into<Deadline>,
-    ) -> Result<(), PushError<T>> {
+    pub fn push_until(&self, value: T, deadline: impl Into<Deadline>) -> Result<(), PushError<T>> {
         let mut refused = match self.try_push(value) {
             Err(refused) if refused.reason == PushErrorReason::Full => refused,
             done => return done,

@@ -134,7 +134,9 @@ impl<S: Scope> Mutex<S> {
     #[cold]
     #[inline(never)]
     fn lock_slow(&self, deadline: Deadline) -> bool {
-        for _ in 0..SPIN_LIMIT {
+        let mut polls = SPIN_LIMIT;
+        while polls > 0 {
+            polls -= 1;
             // Relaxed: row d. Not having slept, we may take the lock as `HELD` (invariant 2).
             match self.word.load(Relaxed) {
                 FREE if self.try_lock() => return true,

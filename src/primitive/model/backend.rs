@@ -12,6 +12,7 @@ pub(crate) use super::kernel::fork_epoch;
 pub(crate) mod thread {
     pub(crate) use loom::thread::{Builder, JoinHandle};
 }
+pub(crate) use loom::thread_local as thread_locals;
 
 /// The shadow of one atomic: see the module above.
 #[derive(Debug)]
@@ -174,6 +175,12 @@ impl<S: Scope> Futex<S> {
     pub fn fetch_or(&self, bits: u32, order: Ordering) -> u32 {
         self.word.fetch_or(bits, order)
     }
+    pub fn fetch_add(&self, value: u32, order: Ordering) -> u32 {
+        self.word.fetch_add(value, order)
+    }
+    pub fn fetch_sub(&self, value: u32, order: Ordering) -> u32 {
+        self.word.fetch_sub(value, order)
+    }
     pub fn wait(&self, expected: u32, deadline: Deadline) -> Wait {
         // The kernel compares under its bucket lock, so it sees the newest value: a
         // read-modify-write does too, where a load could return an old one.
@@ -254,10 +261,7 @@ pub struct UnsafeCell<T: ?Sized> {
 #[allow(missing_docs, reason = "documented on the real type")]
 impl<T> UnsafeCell<T> {
     pub fn new(value: T) -> Self {
-        Self {
-            tracker: loom::cell::UnsafeCell::new(()),
-            data: core::cell::UnsafeCell::new(value),
-        }
+        Self { tracker: loom::cell::UnsafeCell::new(()), data: core::cell::UnsafeCell::new(value) }
     }
     pub fn into_inner(self) -> T {
         self.data.into_inner()

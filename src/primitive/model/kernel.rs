@@ -23,8 +23,7 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    pub(super) const DEFAULT: Self =
-        Self { strict: false, signals: 0, shadows: true, token: true };
+    pub(super) const DEFAULT: Self = Self { strict: false, signals: 0, shadows: true, token: true };
 }
 
 thread_local! {
@@ -152,7 +151,10 @@ pub(super) fn wait(address: usize, holds: impl FnOnce() -> bool, deadline: Deadl
             if idle_polls == IDLE_POLLS {
                 loom::skip_branch();
             }
-            assert!(idle_polls < STRANDED, "deadlock: {idle_polls} polls while nobody did anything");
+            assert!(
+                idle_polls < STRANDED,
+                "deadlock: {idle_polls} polls while nobody did anything"
+            );
         } else {
             me.parked.set(true);
             loom::thread::park();

@@ -24,7 +24,9 @@ pub(super) mod backend;
 mod explore;
 mod kernel;
 
-pub use backend::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Futex, Futex64, UnsafeCell, fence};
+pub use backend::{
+    AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Futex, Futex64, UnsafeCell, fence,
+};
 pub use explore::Explore;
 pub use kernel::futex_calls;
 

@@ -1,0 +1,347 @@
+//! `JoinHandle` and how a task can end.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::any::Any;
+use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::time::Duration;
+
+use super::packet::{self, Finished, Joinable, Outcome, Payload};
+use super::worker;
+use crate::primitive::Deadline;
+use alloc::boxed::Box;
+
+/// The way to the result of a task.
+///
+/// Dropping the handle lets the task go on; its result is dropped when it is done.
+///
+/// # Examples
+///
+/// ```
+/// use lockwork::pool::ThreadPool;
+///
+/// let pool = ThreadPool::builder().threads(2).build()?;
+/// let length = pool.submit(|| "some text".len()).unwrap();
+/// let failure = pool.submit(|| -> u32 { panic!("no number today") }).unwrap();
+///
+/// assert_eq!(length.join().unwrap(), 9);
+/// assert_eq!(failure.join().unwrap_err().to_string(), "task panicked: no number today");
+/// # Ok::<(), lockwork::pool::BuildError>(())
+/// ```
+#[must_use = "dropping the handle detaches the task"]
+#[doc(alias("Future", "FutureTask", "promise"))]
+pub struct JoinHandle<T> {
+    task: Arc<dyn Joinable<T>>,
+}
+
+impl<T> UnwindSafe for JoinHandle<T> {}
+impl<T> RefUnwindSafe for JoinHandle<T> {}
+
+impl<T> JoinHandle<T> {
+    pub(super) fn new(task: Arc<dyn Joinable<T>>) -> Self {
+        Self { task }
+    }
+
+    /// Waits until the task has ended and returns its value.
+    ///
+    /// Called by a task of the same pool, it runs a task that has not started at once, on this
+    /// thread, instead of waiting for another: so tasks can join what they submit, on any number of
+    /// threads. Such joins nest on the stack as deep as the tasks depend on each other.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`] if the task panicked or was cancelled.
+    ///
+    /// ```
+    /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
+    /// assert_eq!(pool.submit(|| 1 + 1).unwrap().join().unwrap(), 2);
+    /// # Ok::<(), lockwork::pool::BuildError>(())
+    /// ```
+    #[doc(alias = "get")]
+    #[track_caller]
+    pub fn join(self) -> Result<T, JoinError> {
+        worker::run_if_own(&*self.task, self.task.state());
+        match self.join_until(Deadline::NEVER) {
+            Ok(result) => result,
+            Err(_) => unreachable!("a wait without a deadline timed out"),
+        }
+    }
+
+    /// As [`join`](Self::join), waiting for at most `timeout`. Does not run the task itself.
+    ///
+    /// # Errors
+    ///
+    /// The handle comes back if the task has not ended in time.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
+    /// let slow = pool.submit(|| std::thread::sleep(Duration::from_millis(20))).unwrap();
+    /// match slow.join_for(Duration::from_millis(1)) {
+    ///     Ok(result) => result.unwrap(),
+    ///     Err(slow) => slow.join().unwrap(),
+    /// }
+    /// # Ok::<(), lockwork::pool::BuildError>(())
+    /// ```
+    #[track_caller]
+    pub fn join_for(self, timeout: Duration) -> Result<Result<T, JoinError>, Self> {
+        self.join_until(Deadline::after(timeout))
+    }
+
+    /// As [`join`](Self::join), waiting until `deadline` at the latest. Does not run the task itself.
+    ///
+    /// # Errors
+    ///
+    /// The handle comes back if the task has not ended in time.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
+    /// let quick = pool.submit(|| 5).unwrap();
+    /// let result = quick.join_until(Instant::now() + Duration::from_secs(60));
+    /// assert_eq!(result.unwrap().unwrap(), 5);
+    /// # Ok::<(), lockwork::pool::BuildError>(())
+    /// ```
+    #[track_caller]
+    pub fn join_until(self, deadline: impl Into<Deadline>) -> Result<Result<T, JoinError>, Self> {
+        let state = self.task.state();
+        if !state.wait(deadline.into()) {
+            return if state.is_forked() {
+                Ok(Err(JoinError::cancelled(CancelReason::Forked)))
+            } else {
+                Err(self)
+            };
+        }
+        // SAFETY: done, and this handle is used up.
+        Ok(match unsafe { self.task.take() } {
+            Finished::Value(value) => Ok(value),
+            Finished::Panic(payload) => Err(JoinError { kind: Kind::Panicked(payload) }),
+            Finished::Cancelled(reason) => Err(JoinError::cancelled(reason)),
+        })
+    }
+
+    /// The result, if the task has ended.
+    ///
+    /// # Errors
+    ///
+    /// The handle comes back if it has not.
+    ///
+    /// ```
+    /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
+    /// let mut handle = pool.submit(|| 5).unwrap();
+    /// let five = loop {
+    ///     match handle.try_join() {
+    ///         Ok(result) => break result.unwrap(),
+    ///         Err(unfinished) => handle = unfinished,
+    ///     }
+    /// };
+    /// assert_eq!(five, 5);
+    /// # Ok::<(), lockwork::pool::BuildError>(())
+    /// ```
+    pub fn try_join(self) -> Result<Result<T, JoinError>, Self> {
+        if self.is_finished() { self.join_until(Deadline::NEVER) } else { Err(self) }
+    }
+
+    /// Whether the task has ended, one way or another.
+    ///
+    /// ```
+    /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
+    /// let handle = pool.submit(|| ()).unwrap();
+    /// while !handle.is_finished() {
+    ///     std::thread::yield_now();
+    /// }
+    /// # Ok::<(), lockwork::pool::BuildError>(())
+    /// ```
+    #[doc(alias = "isDone")]
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        let state = self.task.state();
+        state.is_done() || state.is_forked()
+    }
+
+    /// Keeps the task from running, if it has not started: drops the closure, on this thread, and
+    /// makes the result [`CancelReason::Handle`]. Its place in the queue stays taken until a worker
+    /// comes by.
+    ///
+    /// # Panics
+    ///
+    /// If the closure's destructor does; the task is cancelled all the same.
+    ///
+    /// ```
+    /// use lockwork::pool::{Cancel, CancelReason, ThreadPool};
+    ///
+    /// let pool = ThreadPool::builder().threads(1).build()?;
+    /// let task = pool.submit(|| 1).unwrap();
+    /// match task.cancel() {
+    ///     Cancel::Prevented => {
+    ///         assert_eq!(task.join().unwrap_err().cancel_reason(), Some(CancelReason::Handle));
+    ///     }
+    ///     _ => assert_eq!(task.join().unwrap(), 1),
+    /// }
+    /// # Ok::<(), lockwork::pool::BuildError>(())
+    /// ```
+    pub fn cancel(&self) -> Cancel {
+        match self.task.cancel(CancelReason::Handle) {
+            Outcome::TooLate => Cancel::TooLate,
+            Outcome::Panicked(Some(payload)) => packet::resume(payload),
+            Outcome::Done | Outcome::Panicked(None) => Cancel::Prevented,
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle").field("finished", &self.is_finished()).finish_non_exhaustive()
+    }
+}
+
+/// What [`JoinHandle::cancel`] achieved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use = "says whether the task was kept from running"]
+#[non_exhaustive]
+pub enum Cancel {
+    /// The task will not run.
+    Prevented,
+    /// The task has started, has ended, or was cancelled before.
+    TooLate,
+}
+
+/// Why a task did not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CancelReason {
+    /// [`JoinHandle::cancel`].
+    Handle,
+    /// A discarding [`RejectionPolicy`](super::RejectionPolicy).
+    Discarded,
+    /// This is a child of the process that has the pool's threads.
+    Forked,
+}
+
+/// Why a task has no value.
+pub struct JoinError {
+    kind: Kind,
+}
+
+enum Kind {
+    Panicked(Payload),
+    Cancelled(CancelReason),
+}
+
+// SAFETY: the payload may not be shared between threads, and never is: by reference an error only
+// looks at its type, and at the text if it is a `&'static str` or a `String`, which may be shared.
+unsafe impl Sync for JoinError {}
+impl UnwindSafe for JoinError {}
+impl RefUnwindSafe for JoinError {}
+
+impl JoinError {
+    fn cancelled(reason: CancelReason) -> Self {
+        Self { kind: Kind::Cancelled(reason) }
+    }
+
+    /// Whether the task panicked.
+    ///
+    /// ```
+    /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
+    /// assert!(pool.submit(|| panic!("oh")).unwrap().join().unwrap_err().is_panic());
+    /// # Ok::<(), lockwork::pool::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn is_panic(&self) -> bool {
+        matches!(self.kind, Kind::Panicked(_))
+    }
+
+    /// What the panic carried, for `std::panic::resume_unwind` or to look into.
+    ///
+    /// # Errors
+    ///
+    /// The error comes back if the task did not panic.
+    ///
+    /// ```
+    /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
+    /// let error = pool.submit(|| std::panic::panic_any(7_u8)).unwrap().join().unwrap_err();
+    /// assert_eq!(error.into_panic().unwrap().downcast_ref(), Some(&7_u8));
+    /// # Ok::<(), lockwork::pool::BuildError>(())
+    /// ```
+    pub fn into_panic(self) -> Result<Box<dyn Any + Send + 'static>, Self> {
+        match self.kind {
+            Kind::Panicked(payload) => Ok(payload),
+            kind => Err(Self { kind }),
+        }
+    }
+
+    /// Whether the task was cancelled before it ran.
+    ///
+    /// ```
+    /// # use lockwork::pool::{RejectionPolicy, ThreadPool};
+    /// # let pool = ThreadPool::builder().threads(1).build()?;
+    /// let task = pool.submit(|| ()).unwrap();
+    /// let _ = task.cancel();
+    /// if let Err(error) = task.join() {
+    ///     assert!(error.is_cancelled());
+    /// }
+    /// # Ok::<(), lockwork::pool::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.kind, Kind::Cancelled(_))
+    }
+
+    /// Why the task was cancelled, if it was.
+    ///
+    /// ```
+    /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
+    /// let error = pool.submit(|| panic!("oh")).unwrap().join().unwrap_err();
+    /// assert_eq!(error.cancel_reason(), None);
+    /// # Ok::<(), lockwork::pool::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn cancel_reason(&self) -> Option<CancelReason> {
+        match self.kind {
+            Kind::Cancelled(reason) => Some(reason),
+            Kind::Panicked(_) => None,
+        }
+    }
+}
+
+/// The text of a panic that carried one.
+fn text(payload: &Payload) -> Option<&str> {
+    payload
+        .downcast_ref::<&'static str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+}
+
+impl fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Panicked(payload) => f.debug_tuple("Panicked").field(&text(payload)).finish(),
+            Kind::Cancelled(reason) => f.debug_tuple("Cancelled").field(reason).finish(),
+        }
+    }
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Panicked(payload) => match text(payload) {
+                Some(text) => write!(f, "task panicked: {text}"),
+                None => f.write_str("task panicked"),
+            },
+            Kind::Cancelled(CancelReason::Handle) => {
+                f.write_str("task was cancelled before it ran")
+            }
+            Kind::Cancelled(CancelReason::Discarded) => {
+                f.write_str("task was discarded: the queue was full")
+            }
+            Kind::Cancelled(CancelReason::Forked) => {
+                f.write_str("task belongs to the process that this one was forked from")
+            }
+        }
+    }
+}
+
+impl core::error::Error for JoinError {}

@@ -1,0 +1,224 @@
+//! Admission, the workers' loop, and their end.
+//!
+//! # State word
+//!
+//! `live` counts the workers that have not ended: bits 31..1 the number, bit 0 AWAITED, set by a
+//! thread before it sleeps until the number is zero.
+//!
+//! # Orderings
+//!
+//! | row | operation | order | pairs with | why |
+//! |-----|-----------|-------|------------|-----|
+//! | a | a worker subtracts itself | Release | b | its tasks are over; the subtractions form one release sequence |
+//! | b | whoever awaits the end loads the number | Acquire | a | see what the tasks did |
+//! | c | counting starts, AWAITED, the counter of panics | Relaxed | - | nothing is read through them |
+//!
+//! # Why shutting down ends
+//!
+//! Closing the queue sets a bit in the word that every push goes through: a push that succeeded came
+//! before, and the pops that drain the queue find it. It then wakes all sleepers. A worker leaves
+//! when the queue says "closed and empty", which no later push can undo; the last to leave finds
+//! AWAITED set, or the one that awaits finds the number zero.
+
+use alloc::sync::Arc;
+use core::cell::Cell;
+use core::panic::AssertUnwindSafe;
+use core::ptr;
+use std::panic::catch_unwind;
+
+use super::packet::{Outcome, Runnable, State, Task, drop_payload};
+use super::{CancelReason, RejectReason, RejectionPolicy};
+use crate::primitive::Ordering::{Acquire, Relaxed, Release};
+use crate::primitive::{AtomicU64, Deadline, Futex, Private, Wait};
+use crate::primitive::{fork_epoch, mutant, ord, thread_locals};
+use crate::queue::{BlockingQueue, PushErrorReason};
+
+const AWAITED: u32 = 1 << 0;
+const ONE_WORKER: u32 = 1 << 1;
+
+/// Tasks run inside tasks, because the policy or a join says so, at most this deep.
+const MAX_INLINE: u32 = 32;
+
+/// Times that `DiscardOldest` makes room for others to take.
+const DISCARD_TRIES: u32 = 8;
+
+thread_locals! {
+    /// The pool whose worker this thread is.
+    static POOL: Cell<*const Shared> = Cell::new(ptr::null());
+    /// How many tasks this thread is running inside one another beyond the first.
+    static INLINE: Cell<u32> = Cell::new(0);
+}
+
+/// What the owner of a pool and its workers share.
+pub(super) struct Shared {
+    pub(super) queue: BlockingQueue<Task>,
+    pub(super) name: Arc<str>,
+    pub(super) threads: usize,
+    /// The process that has the threads.
+    pub(super) epoch: u32,
+    policy: RejectionPolicy,
+    live: Futex<Private>,
+    panicked: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(
+        name: Arc<str>,
+        threads: usize,
+        capacity: usize,
+        policy: RejectionPolicy,
+    ) -> Self {
+        Self {
+            queue: BlockingQueue::new(capacity),
+            name,
+            threads,
+            epoch: fork_epoch(),
+            policy,
+            live: Futex::new(0),
+            panicked: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn is_forked(&self) -> bool {
+        self.epoch != fork_epoch()
+    }
+
+    pub(super) fn is_own_worker(&self) -> bool {
+        POOL.try_with(Cell::get).is_ok_and(|pool| ptr::eq(pool, self))
+    }
+
+    pub(super) fn panicked(&self) -> u64 {
+        self.panicked.load(Relaxed) // Relaxed: row c.
+    }
+
+    /// Queues `task`, or does with it what the policy says. If it is refused, no copy of it is left
+    /// here.
+    pub(super) fn admit(&self, task: Task) -> Result<(), RejectReason> {
+        if self.is_forked() {
+            return Err(RejectReason::Forked);
+        }
+        let refused = match self.queue.try_push(task) {
+            Ok(()) => return Ok(()),
+            Err(refused) => refused,
+        };
+        if refused.reason() == PushErrorReason::Closed {
+            return Err(RejectReason::ShutDown);
+        }
+        let task = refused.into_inner();
+        let full = RejectReason::Full { capacity: self.queue.capacity() };
+        match self.policy {
+            RejectionPolicy::Abort => Err(full),
+            RejectionPolicy::CallerRuns => self.run_inline(&*task).ok_or(full),
+            RejectionPolicy::Block if self.is_own_worker() => {
+                self.run_inline(&*task).ok_or(RejectReason::WouldDeadlock)
+            }
+            RejectionPolicy::Block => self.queue.push(task).map_err(|_| RejectReason::ShutDown),
+            RejectionPolicy::Discard => {
+                self.discard(&*task);
+                Ok(())
+            }
+            RejectionPolicy::DiscardOldest => self.admit_over_oldest(task, full),
+        }
+    }
+
+    fn admit_over_oldest(&self, mut task: Task, full: RejectReason) -> Result<(), RejectReason> {
+        for _ in 0..DISCARD_TRIES {
+            if let Ok(oldest) = self.queue.try_pop() {
+                self.discard(&*oldest);
+                drop_task(oldest);
+            }
+            task = match self.queue.try_push(task) {
+                Ok(()) => return Ok(()),
+                Err(refused) if refused.reason() == PushErrorReason::Closed => {
+                    return Err(RejectReason::ShutDown);
+                }
+                Err(refused) => refused.into_inner(),
+            };
+        }
+        Err(full)
+    }
+
+    fn discard(&self, task: &dyn Runnable) {
+        self.note(task.cancel(CancelReason::Discarded));
+    }
+
+    /// Runs `task` on this thread, inside whatever it is doing. `None` if that goes too deep.
+    fn run_inline(&self, task: &dyn Runnable) -> Option<()> {
+        // A thread whose locals are gone is ending: it has no depth to speak of.
+        let depth = INLINE.try_with(Cell::get).unwrap_or(0);
+        if depth >= MAX_INLINE {
+            return None;
+        }
+        let _ = INLINE.try_with(|inline| inline.set(depth + 1));
+        self.note(task.run());
+        let _ = INLINE.try_with(|inline| inline.set(depth));
+        Some(())
+    }
+
+    /// Counts a panic, and drops what it carried unless the handle has it.
+    fn note(&self, outcome: Outcome) {
+        if let Outcome::Panicked(payload) = outcome {
+            self.panicked.fetch_add(1, Relaxed); // Relaxed: row c.
+            if let Some(payload) = payload {
+                drop_payload(payload);
+            }
+        }
+    }
+
+    pub(super) fn worker_starts(&self) {
+        self.live.fetch_add(ONE_WORKER, Relaxed); // Relaxed: row c.
+    }
+
+    pub(super) fn worker_ends(&self) {
+        // Release: row a.
+        let prev = self.live.fetch_sub(ONE_WORKER, ord!("worker.a", Release));
+        if prev == ONE_WORKER | AWAITED && !mutant!("worker.wake") {
+            // Whoever awaits the end has the pool; the caller has it too.
+            Futex::wake(&raw const self.live, u32::MAX);
+        }
+    }
+
+    /// Sleeps until all workers have ended; `false` if `deadline` passed first.
+    pub(super) fn await_workers(&self, deadline: Deadline) -> bool {
+        loop {
+            // Acquire: row b.
+            if self.live.load(ord!("worker.b", Acquire)) < ONE_WORKER {
+                return true;
+            }
+            let cur = self.live.fetch_or(AWAITED, Relaxed) | AWAITED; // Relaxed: row c.
+            if cur >= ONE_WORKER && self.live.wait(cur, deadline) == Wait::TimedOut {
+                return self.live.load(Acquire) < ONE_WORKER; // Acquire: row b.
+            }
+        }
+    }
+}
+
+/// The life of a worker.
+pub(super) fn work(shared: &Shared) {
+    let _ = POOL.try_with(|pool| pool.set(shared));
+    while let Ok(task) = shared.queue.pop() {
+        shared.note(task.run());
+        drop_task(task);
+    }
+    shared.worker_ends();
+}
+
+/// Gives up a task. If its handle is gone, its result goes with it, whose destructor is user code.
+fn drop_task(task: Task) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(task))) {
+        drop_payload(payload);
+    }
+}
+
+/// Runs a task that somebody is about to wait for, if this is a worker of its pool and nobody has
+/// started it: otherwise all workers might come to wait for what none is left to run.
+pub(super) fn run_if_own(task: &(impl Runnable + ?Sized), state: &State) {
+    let Ok(pool) = POOL.try_with(Cell::get) else {
+        return;
+    };
+    if !pool.is_null() && state.belongs_to(pool) && !state.is_forked() {
+        // SAFETY: a worker holds its pool's shared part until it ends, and this thread is one.
+        let shared = unsafe { &*pool };
+        shared.note(task.run());
+    }
+}
