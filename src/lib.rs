@@ -1,5 +1,96 @@
-//! PLACEHOLDER
+//! Futex locks, bounded queues and a bounded thread pool for Linux.
+//!
+//! Everything here is built directly on the `futex` system call and on atomics whose orderings are
+//! written down one by one, and is model-checked with [loom] from the very source that ships.
+//!
+//! ```
+//! use lockwork::Mutex;
+//! use lockwork::pool::{RejectionPolicy, ThreadPool};
+//!
+//! static LONGEST: Mutex<String> = Mutex::new(String::new());
+//!
+//! let pool = ThreadPool::builder()
+//!     .threads(2)
+//!     .queue_capacity(8)
+//!     .rejection(RejectionPolicy::CallerRuns) // a full queue slows the producer down
+//!     .build()?;
+//! for word in "a queue that is full pushes back on whoever fills it".split(' ') {
+//!     pool.execute(move || {
+//!         let mut longest = LONGEST.lock();
+//!         if word.len() > longest.len() {
+//!             *longest = word.to_owned();
+//!         }
+//!     })
+//!     .expect("the pool was not shut down");
+//! }
+//! drop(pool); // drains the queue and joins the threads
+//! assert_eq!(*LONGEST.lock(), "whoever");
+//! # Ok::<(), lockwork::pool::BuildError>(())
+//! ```
+//!
+//! # What is here
+//!
+//! | type | for | size |
+//! |---|---|---|
+//! | [`Mutex`] | one value, one owner at a time | 4 bytes and the value |
+//! | [`Condvar`] | waiting until the value of a mutex has changed | 16 bytes |
+//! | [`Parker`] | putting one thread to sleep until somebody says go | a pointer |
+//! | [`queue::ArrayQueue`] | handing values over; says "full" and "empty" at once | |
+//! | [`queue::BlockingQueue`] | handing values over; sleeps, with deadlines; can be closed | |
+//! | [`pool::ThreadPool`] | running closures, with a bound on how many wait | |
+//! | [`Deadline`] | points in time, also where there is no `std` | 8 bytes |
+//!
+//! # Which one should I use?
+//!
+//! One value, several threads: [`Mutex`]. Wait until it is in some state: [`Condvar`]. A stream of
+//! values from some threads to others: [`queue::BlockingQueue`]. Closures to run, and a limit on the
+//! backlog: [`pool::ThreadPool`]. Splitting one loop over all cores: rayon. Waiting on several
+//! channels at once: crossbeam-channel. Holding a lock across an `.await`: tokio. Other systems than
+//! Linux: `std::sync` or `parking_lot`.
+//!
+//! # What all of it has in common
+//!
+//! * **No global state**: a lock is its word. It can guard a global allocator, and one that is free
+//!   when a process forks works in the child.
+//! * **No system call where nobody waits**, and no spurious wake-ups from [`Condvar`], [`Parker`] and
+//!   the queues.
+//! * **Deadlines are absolute** inside, so interruptions do not make time-outs drift. A time-out too
+//!   long to represent means no limit.
+//! * **Nothing is lost by refusal**: a value or closure that is not accepted comes back.
+//! * **No poisoning.** A panic releases the lock, as in `parking_lot`.
+//! * **Locks stay with their thread**: guards are not `Send`.
+//!
+//! # Features
+//!
+//! | feature | default | gives |
+//! |---|---|---|
+//! | `std` | yes | [`pool`], conversions from `std::time::Instant` to [`Deadline`]; implies `alloc` |
+//! | `alloc` | through `std` | [`queue`], [`Parker`] |
+//! | `loom` | no | with `--cfg loom`: all types on loom's model of memory, constructors no longer `const`; without that, nothing |
+//!
+//! Without features the crate needs neither `std` nor an allocator, and has [`Mutex`], [`Condvar`] and
+//! [`Deadline`].
+//!
+//! # Platforms
+//!
+//! Linux on x86-64 and aarch64, with glibc or musl. Rust 1.85 or newer. Kernel 4.14 or newer for the
+//! cheap way to notice a fork; older ones fall back.
+//!
+//! [loom]: https://docs.rs/loom
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(not(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    target_endian = "little",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+)))]
+compile_error!(
+    "lockwork works on Linux on x86-64 and aarch64 only: it talks to the kernel's futexes directly. \
+     Use std::sync or parking_lot on this target."
+);
+
 #[cfg(feature = "alloc")]
 extern crate alloc;
 #[cfg(any(feature = "std", test, lockwork_chaos, lockwork_mutants, all(loom, feature = "loom")))]
@@ -20,3 +111,8 @@ pub use sync::{Condvar, MappedMutexGuard, Mutex, MutexGuard, WaitTimeoutResult};
 pub use sync::{Parker, Unparker};
 
 primitive::export_model!(crate::raw::EventCount);
+
+/// The examples in README, which are tests too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

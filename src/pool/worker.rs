@@ -9,9 +9,8 @@
 //!
 //! | row | operation | order | pairs with | why |
 //! |-----|-----------|-------|------------|-----|
-//! | a | a worker subtracts itself | Release | b | its tasks are over; the subtractions form one release sequence |
-//! | b | whoever awaits the end loads the number | Acquire | a | see what the tasks did |
-//! | c | counting starts, AWAITED, the counter of panics | Relaxed | - | nothing is read through them |
+//! | a | all accesses of `live` | Relaxed | - | whoever awaits the end joins the threads after it, which orders all they did |
+//! | b | the counter of panics | Relaxed | - | a number by itself |
 //!
 //! # Why shutting down ends
 //!
@@ -28,9 +27,9 @@ use std::panic::catch_unwind;
 
 use super::packet::{Outcome, Runnable, State, Task, drop_payload};
 use super::{CancelReason, RejectReason, RejectionPolicy};
-use crate::primitive::Ordering::{Acquire, Relaxed, Release};
+use crate::primitive::Ordering::Relaxed;
 use crate::primitive::{AtomicU64, Deadline, Futex, Private, Wait};
-use crate::primitive::{fork_epoch, mutant, ord, thread_locals};
+use crate::primitive::{fork_epoch, mutant, thread_locals};
 use crate::queue::{BlockingQueue, PushErrorReason};
 
 const AWAITED: u32 = 1 << 0;
@@ -88,7 +87,7 @@ impl Shared {
     }
 
     pub(super) fn panicked(&self) -> u64 {
-        self.panicked.load(Relaxed) // Relaxed: row c.
+        self.panicked.load(Relaxed) // Relaxed: row b.
     }
 
     /// Queues `task`, or does with it what the policy says. If it is refused, no copy of it is left
@@ -158,7 +157,7 @@ impl Shared {
     /// Counts a panic, and drops what it carried unless the handle has it.
     fn note(&self, outcome: Outcome) {
         if let Outcome::Panicked(payload) = outcome {
-            self.panicked.fetch_add(1, Relaxed); // Relaxed: row c.
+            self.panicked.fetch_add(1, Relaxed); // Relaxed: row b.
             if let Some(payload) = payload {
                 drop_payload(payload);
             }
@@ -166,28 +165,27 @@ impl Shared {
     }
 
     pub(super) fn worker_starts(&self) {
-        self.live.fetch_add(ONE_WORKER, Relaxed); // Relaxed: row c.
+        self.live.fetch_add(ONE_WORKER, Relaxed); // Relaxed: row a.
     }
 
     pub(super) fn worker_ends(&self) {
-        // Release: row a.
-        let prev = self.live.fetch_sub(ONE_WORKER, ord!("worker.a", Release));
+        let prev = self.live.fetch_sub(ONE_WORKER, Relaxed); // Relaxed: row a.
         if prev == ONE_WORKER | AWAITED && !mutant!("worker.wake") {
             // Whoever awaits the end has the pool; the caller has it too.
             Futex::wake(&raw const self.live, u32::MAX);
         }
     }
 
-    /// Sleeps until all workers have ended; `false` if `deadline` passed first.
+    /// Sleeps until all workers have ended; `false` if `deadline` passed first. Orders nothing: that
+    /// is for joining them to do.
     pub(super) fn await_workers(&self, deadline: Deadline) -> bool {
         loop {
-            // Acquire: row b.
-            if self.live.load(ord!("worker.b", Acquire)) < ONE_WORKER {
+            let cur = self.live.fetch_or(AWAITED, Relaxed) | AWAITED; // Relaxed: row a.
+            if cur < ONE_WORKER {
                 return true;
             }
-            let cur = self.live.fetch_or(AWAITED, Relaxed) | AWAITED; // Relaxed: row c.
-            if cur >= ONE_WORKER && self.live.wait(cur, deadline) == Wait::TimedOut {
-                return self.live.load(Acquire) < ONE_WORKER; // Acquire: row b.
+            if self.live.wait(cur, deadline) == Wait::TimedOut {
+                return self.live.load(Relaxed) < ONE_WORKER; // Relaxed: row a.
             }
         }
     }

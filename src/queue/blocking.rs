@@ -4,7 +4,7 @@ use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::time::Duration;
 
-use crate::primitive::Deadline;
+use crate::primitive::{Deadline, mutant};
 use crate::raw::{self, EventCount, Ring};
 
 /// A bounded queue whose producers sleep while it is full and whose consumers sleep while it is
@@ -128,7 +128,9 @@ impl<T> BlockingQueue<T> {
     pub fn try_push(&self, value: T) -> Result<(), PushError<T>> {
         match self.ring.push(value) {
             Ok(()) => {
-                self.not_empty.notify_one();
+                if !mutant!("blocking_queue.push-wake") {
+                    self.not_empty.notify_one();
+                }
                 Ok(())
             }
             Err(raw::PushError::Full(value)) => Err(self.refuse(PushErrorReason::Full, value)),
@@ -237,7 +239,9 @@ impl<T> BlockingQueue<T> {
     pub fn try_pop(&self) -> Result<T, PopError> {
         match self.ring.pop() {
             Ok(value) => {
-                self.not_full.notify_one();
+                if !mutant!("blocking_queue.pop-wake") {
+                    self.not_full.notify_one();
+                }
                 Ok(value)
             }
             Err(raw::PopError::Empty) => Err(PopError::Empty),
@@ -336,8 +340,12 @@ impl<T> BlockingQueue<T> {
     pub fn close(&self) -> bool {
         let first = self.ring.close();
         if first {
-            self.not_empty.notify_all();
-            self.not_full.notify_all();
+            if !mutant!("blocking_queue.close-wakes-consumers") {
+                self.not_empty.notify_all();
+            }
+            if !mutant!("blocking_queue.close-wakes-producers") {
+                self.not_full.notify_all();
+            }
         }
         first
     }

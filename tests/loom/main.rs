@@ -12,3 +12,4 @@
 mod litmus;
 mod mutex;
 mod parker;
+mod pool;
