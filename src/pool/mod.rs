@@ -62,6 +62,7 @@ pub use reject::{RejectReason, Rejected, RejectionPolicy};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::time::Duration;
 
 use crate::Mutex;
@@ -121,6 +122,10 @@ pub struct ThreadPool {
     threads: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
+// What unwinds through a call to a pool leaves its words and its queue as after any other call.
+impl UnwindSafe for ThreadPool {}
+impl RefUnwindSafe for ThreadPool {}
+
 impl ThreadPool {
     /// Starts the description of a pool.
     ///
@@ -157,7 +162,8 @@ impl ThreadPool {
     where
         F: FnOnce() + Send + 'static,
     {
-        self.admit(task).map(drop)
+        // Not a plain drop: a task that has panicked already leaves its payload to the last owner.
+        self.admit(task).map(|packet| worker::drop_task(packet))
     }
 
     /// Has `task` run, and returns the handle to its result.

@@ -202,7 +202,7 @@ pub(super) fn work(shared: &Shared) {
 }
 
 /// Gives up a task. If its handle is gone, its result goes with it, whose destructor is user code.
-fn drop_task(task: Task) {
+pub(super) fn drop_task(task: Task) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(task))) {
         drop_payload(payload);
     }
