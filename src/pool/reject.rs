@@ -35,7 +35,6 @@ pub enum RejectionPolicy {
 #[non_exhaustive]
 pub enum RejectReason {
     /// The queue was full.
-    #[non_exhaustive]
     Full {
         /// The capacity of the queue.
         capacity: usize,
