@@ -1,1 +1,14 @@
-fn main() {}
+//! Behaviour of each public type, under load and in corners, in one binary.
+//!
+//! `LOCKWORK_STRESS=20` makes the stress tests twenty times as long; `LOCKWORK_SEED=n` repeats the
+//! random choices of a run.
+#![cfg(all(not(loom), feature = "std"))]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod condvar;
+mod deadline;
+mod layering;
+mod mutex;
+mod parker;
