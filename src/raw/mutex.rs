@@ -134,17 +134,8 @@ impl<S: Scope> Mutex<S> {
     #[cold]
     #[inline(never)]
     fn lock_slow(&self, deadline: Deadline) -> bool {
-        let mut polls = SPIN_LIMIT;
-        while polls > 0 {
-            polls -= 1;
-            // Relaxed: row d. Not having slept, we may take the lock as `HELD` (invariant 2).
-            match self.word.load(Relaxed) {
-                FREE if self.try_lock() => return true,
-                CONTENDED => break, // others sleep already: leave the line to the owner
-                _ => spin_loop(),
-            }
-        }
-        self.lock_sleeping(deadline)
+        // Not having slept, we may take the lock as `HELD` (invariant 2).
+        self.poll() == FREE && self.try_lock() || self.lock_sleeping(deadline)
     }
 
     /// Takes the lock on behalf of a thread that has slept on the word, or behind which others may
@@ -161,6 +152,21 @@ impl<S: Scope> Mutex<S> {
             if self.word.wait(claim, deadline) == Wait::TimedOut {
                 return false;
             }
+            self.poll();
+        }
+    }
+
+    /// Looks at the word for a moment, in case its owner is about to leave; not while others sleep,
+    /// as the line is then better left to the owner. Returns what it saw last.
+    fn poll(&self) -> u32 {
+        let mut polls = SPIN_LIMIT;
+        loop {
+            let word = self.word.load(Relaxed); // Relaxed: row d.
+            if word != HELD || polls == 0 {
+                return word;
+            }
+            polls -= 1;
+            spin_loop();
         }
     }
 }
