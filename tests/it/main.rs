@@ -7,6 +7,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod array_queue;
+mod auto_traits;
+mod blocking_queue;
 mod condvar;
 mod deadline;
 mod layering;

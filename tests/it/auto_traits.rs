@@ -1,0 +1,123 @@
+//! What may be sent, shared, used after a panic and shown, and what may not.
+
+use std::cell::Cell;
+use std::fmt::Debug;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::rc::Rc;
+use std::sync::MutexGuard as StdGuard;
+
+use lockwork::queue::{ArrayQueue, BlockingQueue, IntoIter, PopError, PushError, PushErrorReason};
+use lockwork::{
+    Condvar, Deadline, MappedMutexGuard, Mutex, MutexGuard, Parker, Unparker, WaitTimeoutResult,
+};
+
+fn error<T: std::error::Error + Send + Sync + 'static>() {}
+
+/// Whether a type has a trait, for any type and one trait: an inherent constant of `Probe<T>` that
+/// exists only where the bound holds goes before the trait's, which exists always.
+macro_rules! has {
+    ($type:ty: $trait:ident) => {{
+        struct Probe<T: ?Sized>(std::marker::PhantomData<T>);
+        trait Fallback {
+            const HAS: bool = false;
+        }
+        impl<T: ?Sized> Fallback for Probe<T> {}
+        #[allow(dead_code, reason = "not chosen where the bound does not hold")]
+        impl<T: ?Sized + $trait> Probe<T> {
+            const HAS: bool = true;
+        }
+        <Probe<$type>>::HAS
+    }};
+}
+
+#[test]
+fn the_probe_tells_yes_from_no() {
+    assert!(has!(u8: Send) && has!(str: Sync) && has!(Cell<u8>: Send));
+    assert!(!has!(Rc<u8>: Send) && !has!(Cell<u8>: Sync) && !has!(StdGuard<'static, u8>: Send));
+}
+
+/// `Cell` may change threads and not be shared; a reference to it neither; `StdGuard` may be shared
+/// and not change threads.
+type Movable = Cell<u8>;
+type Shareable = StdGuard<'static, u8>;
+type Neither = Rc<u8>;
+
+#[test]
+fn mutex() {
+    assert!(has!(Mutex<Movable>: Send));
+    assert!(has!(Mutex<Movable>: Sync));
+    assert!(has!(Mutex<dyn Fn() + Send>: Sync));
+    assert!(!has!(Mutex<Shareable>: Send) && !has!(Mutex<Shareable>: Sync));
+    assert!(!has!(Mutex<Neither>: Send) && !has!(Mutex<Neither>: Sync));
+    assert!(has!(Mutex<u8>: UnwindSafe));
+    assert!(has!(Mutex<u8>: Unpin));
+}
+
+#[test]
+fn guards() {
+    assert!(has!(MutexGuard<'static, u8>: Sync));
+    assert!(has!(MutexGuard<'static, Shareable>: Sync));
+    assert!(has!(MappedMutexGuard<'static, [u8]>: Sync));
+    assert!(!has!(MutexGuard<'static, u8>: Send));
+    assert!(!has!(MutexGuard<'static, Movable>: Sync));
+    assert!(!has!(MappedMutexGuard<'static, u8>: Send));
+    assert!(!has!(MappedMutexGuard<'static, Movable>: Sync));
+}
+
+#[test]
+fn condvar_parker_deadline() {
+    assert!(has!(Condvar: Send));
+    assert!(has!(Condvar: Sync));
+    assert!(has!(Condvar: UnwindSafe));
+    assert!(has!(Condvar: RefUnwindSafe));
+    assert!(has!(Condvar: Unpin));
+    assert!(has!(WaitTimeoutResult: Send));
+    assert!(has!(WaitTimeoutResult: Sync));
+    assert!(has!(Parker: Send));
+    assert!(!has!(Parker: Sync));
+    assert!(has!(Parker: UnwindSafe));
+    assert!(has!(Unparker: Send));
+    assert!(has!(Unparker: Sync));
+    assert!(has!(Unparker: UnwindSafe));
+    assert!(has!(Unparker: RefUnwindSafe));
+    assert!(has!(Deadline: Send));
+    assert!(has!(Deadline: Sync));
+}
+
+#[test]
+fn queues() {
+    assert!(has!(ArrayQueue<Movable>: Send));
+    assert!(has!(ArrayQueue<Movable>: Sync));
+    assert!(has!(IntoIter<Movable>: Send));
+    assert!(has!(BlockingQueue<Movable>: Send));
+    assert!(has!(BlockingQueue<Movable>: Sync));
+    assert!(!has!(ArrayQueue<Neither>: Send) && !has!(ArrayQueue<Neither>: Sync));
+    assert!(!has!(BlockingQueue<Neither>: Send) && !has!(BlockingQueue<Neither>: Sync));
+    assert!(!has!(ArrayQueue<Shareable>: Sync) && !has!(BlockingQueue<Shareable>: Sync));
+    // As crossbeam's: a panic leaves no queue half changed, whatever is in it.
+    assert!(has!(ArrayQueue<Movable>: UnwindSafe));
+    assert!(has!(ArrayQueue<Movable>: RefUnwindSafe));
+    assert!(has!(BlockingQueue<&mut u8>: UnwindSafe));
+    assert!(has!(BlockingQueue<Movable>: RefUnwindSafe));
+}
+
+/// Types are shown without asking anything of what is in them; a mutex shows its data.
+#[test]
+fn debug_without_debug() {
+    struct Silent;
+    assert!(has!(Mutex<u8>: Debug) && !has!(Mutex<Silent>: Debug));
+    assert!(has!(ArrayQueue<Silent>: Debug));
+    assert!(has!(IntoIter<Silent>: Debug));
+    assert!(has!(BlockingQueue<Silent>: Debug));
+    assert!(has!(PushError<Silent>: Debug));
+}
+
+#[test]
+fn errors() {
+    error::<PopError>();
+    error::<PushError<u8>>();
+    error::<PushError<Box<dyn FnOnce() + Send + Sync>>>();
+    assert!(has!(PushErrorReason: Send));
+    assert!(has!(PushErrorReason: Sync));
+    assert!(!has!(PushError<Neither>: Send));
+}
