@@ -18,6 +18,7 @@ fn error<T: std::error::Error + Send + Sync + 'static>() {}
 macro_rules! has {
     ($type:ty: $trait:ident) => {{
         struct Probe<T: ?Sized>(std::marker::PhantomData<T>);
+        #[allow(dead_code, reason = "not chosen where the bound holds")]
         trait Fallback {
             const HAS: bool = false;
         }

@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod allocator;
 mod array_queue;
 mod auto_traits;
 mod blocking_queue;
@@ -14,4 +15,6 @@ mod condvar;
 mod deadline;
 mod layering;
 mod mutex;
+mod no_syscalls;
 mod parker;
+mod stress;

@@ -1,0 +1,188 @@
+//! A global allocator guarded by our own mutex, and a count of what is allocated.
+//!
+//! Every test of this binary allocates through it, so the promise that the mutex needs neither
+//! allocation nor thread-locals is tested by all of them.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::thread;
+use std::time::Duration;
+
+use lockwork::queue::{ArrayQueue, BlockingQueue};
+use lockwork::{Condvar, Mutex, Parker};
+
+use super::support::random::Rng;
+use super::support::threads::{crowd, together};
+use super::support::watchdog::Watchdog;
+
+struct Guarded {
+    /// Blocks in use, counted under the lock.
+    in_use: Mutex<isize>,
+}
+
+#[global_allocator]
+static ALLOCATOR: Guarded = Guarded { in_use: Mutex::new(0) };
+
+thread_local! {
+    /// Calls by this thread that asked for memory.
+    static CALLS: Cell<usize> = const { Cell::new(0) };
+}
+
+impl Guarded {
+    fn enter(&self, change: isize) -> impl Drop {
+        if change >= 0 {
+            // Gone only while the thread ends; what happens there is nobody's count.
+            let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
+        }
+        let mut in_use = self.in_use.lock();
+        *in_use += change;
+        in_use
+    }
+}
+
+// SAFETY: as the system's allocator, which does the work.
+unsafe impl GlobalAlloc for Guarded {
+    // SAFETY: the caller keeps the contract of the system's.
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _entered = self.enter(1);
+        // SAFETY: as above.
+        unsafe { System.alloc(layout) }
+    }
+
+    // SAFETY: as for `alloc`.
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        let _entered = self.enter(1);
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    // SAFETY: as for `alloc`.
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let _entered = self.enter(0);
+        // SAFETY: as above.
+        unsafe { System.realloc(block, layout, size) }
+    }
+
+    // SAFETY: as for `alloc`.
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        let _entered = self.enter(-1);
+        // SAFETY: as above.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+/// How often `body` asks for memory on this thread.
+fn allocations(body: impl FnOnce()) -> usize {
+    let before = CALLS.get();
+    body();
+    CALLS.get() - before
+}
+
+#[test]
+fn the_count_counts() {
+    assert_eq!(allocations(|| ()), 0);
+    assert_eq!(allocations(|| drop(Box::new(1))), 1);
+    assert!(allocations(|| drop((0..100).collect::<std::collections::BTreeSet<_>>())) > 5);
+}
+
+#[test]
+fn the_lock_holds_under_a_crowd_that_allocates() {
+    let watchdog = Watchdog::start();
+    let rounds = super::support::scaled(300);
+    let sums = together(crowd(), |i| {
+        let mut rng = Rng::stream(1, i as u64);
+        let mut kept: Vec<Vec<usize>> = Vec::new();
+        for round in 0..rounds {
+            kept.push(vec![round; rng.below(200) as usize]);
+            if rng.one_in(3) {
+                let at = rng.below(kept.len() as u64) as usize;
+                drop(kept.swap_remove(at));
+            }
+            if rng.one_in(16) {
+                // Blocks freed by a thread that did not ask for them, and by one that ends.
+                let sent = std::mem::take(&mut kept);
+                thread::spawn(move || drop(sent)).join().unwrap();
+                watchdog.tick();
+            }
+        }
+        kept.iter().all(|block| block.iter().all(|&n| n == block[0]))
+    });
+    assert!(sums.into_iter().all(|whole| whole));
+    assert!(*ALLOCATOR.in_use.lock() > 0, "the test harness itself uses some");
+}
+
+/// Waiters queue on their own stacks.
+#[test]
+fn locks_and_waits_allocate_nothing() {
+    let _watchdog = Watchdog::start();
+    let (mutex, changed) = (Mutex::new(0_u32), Condvar::new());
+    thread::scope(|s| {
+        let partner = s.spawn(|| {
+            allocations(|| {
+                for _ in 0..50 {
+                    let mut turn = mutex.lock();
+                    changed.wait_while(&mut turn, |turn| *turn % 2 == 0);
+                    *turn += 1;
+                    changed.notify_one();
+                }
+            })
+        });
+        let here = allocations(|| {
+            for _ in 0..50 {
+                let mut turn = mutex.lock();
+                changed.wait_while(&mut turn, |turn| *turn % 2 == 1);
+                *turn += 1;
+                changed.notify_all();
+            }
+            assert!(mutex.try_lock_for(Duration::MAX).is_some());
+            let limit = Duration::from_millis(1);
+            while !changed.wait_for(&mut mutex.lock(), limit).timed_out() {}
+        });
+        assert_eq!((here, partner.join().unwrap()), (0, 0));
+    });
+}
+
+#[test]
+fn parking_allocates_once_and_unparking_never() {
+    let mut parker = None;
+    assert_eq!(allocations(|| parker = Some(Parker::new())), 1);
+    let parker = parker.expect("just made");
+    let here = allocations(|| {
+        let unparker = parker.unparker().clone();
+        unparker.unpark();
+        parker.park();
+        assert!(!parker.park_for(Duration::from_millis(1)));
+    });
+    assert_eq!(here, 0);
+}
+
+/// Room is made when the queue is.
+#[test]
+fn queues_allocate_when_they_are_made() {
+    let _watchdog = Watchdog::start();
+    let mut queues = None;
+    let made = allocations(|| {
+        queues = Some((ArrayQueue::new(3), BlockingQueue::new(3)));
+    });
+    assert_eq!(made, 2, "one block each");
+    let (array, blocking) = queues.expect("just made");
+    let used = allocations(|| {
+        for i in 0..20_u64 {
+            assert_eq!(array.push(i), Ok(()));
+            assert_eq!(array.pop(), Some(i));
+            blocking.push(i).unwrap();
+            assert_eq!(blocking.pop(), Ok(i));
+        }
+        while array.push(0).is_ok() {}
+        assert!(blocking.pop_for(Duration::from_millis(1)).is_err());
+        while blocking.push_for(1, Duration::from_millis(1)).is_ok() {}
+    });
+    assert_eq!(used, 0);
+    // Also with somebody asleep in it.
+    thread::scope(|s| {
+        let consumer = s.spawn(|| allocations(|| while blocking.pop().is_ok() {}));
+        assert_eq!(allocations(|| (0..500).for_each(|i| blocking.push(i).unwrap())), 0);
+        blocking.close();
+        assert_eq!(consumer.join().unwrap(), 0);
+    });
+}

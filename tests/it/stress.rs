@@ -1,0 +1,714 @@
+//! Many more threads than cores, for as long as `LOCKWORK_STRESS` says.
+//!
+//! A lost wake-up shows as a test that stops: its watchdog says where the threads are. So nothing
+//! in the tests that look for one waits with a limit, which would hide it. Every notification,
+//! value and token is accounted for, in the tests with limits too.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::thread;
+use std::time::Duration;
+
+use lockwork::queue::{ArrayQueue, BlockingQueue, PopError, PushErrorReason};
+use lockwork::{Condvar, Mutex, Parker};
+
+use super::support::random::{Rng, seed};
+use super::support::scaled;
+use super::support::threads::{crowd, together};
+use super::support::watchdog::Watchdog;
+
+/// A few nanoseconds to a few microseconds of something that is not optimized away.
+fn work(rng: &mut Rng) {
+    for _ in 0..rng.below(64) {
+        std::hint::spin_loop();
+    }
+}
+
+/// A limit that sometimes passes and sometimes does not.
+fn soon(rng: &mut Rng) -> Duration {
+    Duration::from_nanos(rng.below(200_000))
+}
+
+mod mutex {
+    use super::*;
+
+    /// Two halves of plain memory that agree whenever nobody is inside.
+    #[derive(Default)]
+    struct Halves {
+        left: u64,
+        right: u64,
+    }
+
+    impl Halves {
+        fn add(&mut self, rng: &mut Rng) {
+            assert_eq!(self.left, self.right, "somebody else is in here");
+            self.left += 1;
+            work(rng);
+            self.right += 1;
+        }
+    }
+
+    #[test]
+    fn lock_and_try_lock() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let (threads, rounds) = (crowd(), scaled(12_000));
+        let mutex = Mutex::new(Halves::default());
+        together(threads, |i| {
+            let mut rng = Rng::stream(seed, i as u64);
+            for round in 0..rounds {
+                if rng.one_in(4) {
+                    let mut guard = loop {
+                        match mutex.try_lock() {
+                            Some(guard) => break guard,
+                            None => thread::yield_now(),
+                        }
+                    };
+                    guard.add(&mut rng);
+                } else {
+                    mutex.lock().add(&mut rng);
+                }
+                if rng.one_in(64) {
+                    thread::yield_now();
+                }
+                if round % 64 == 0 {
+                    watchdog.tick();
+                }
+            }
+        });
+        let halves = mutex.into_inner();
+        let total = (threads * rounds) as u64;
+        assert_eq!((halves.left, halves.right), (total, total));
+    }
+
+    /// Those who wait with a limit and those who wait without, on one lock: whoever gives up
+    /// neither counts nor takes the others' wake-ups along.
+    #[test]
+    fn with_and_without_limits() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let (threads, rounds) = (crowd(), scaled(6_000));
+        let mutex = Mutex::new(Halves::default());
+        let entered = together(threads, |i| {
+            let mut rng = Rng::stream(seed, i as u64);
+            let mut entered = 0;
+            for round in 0..rounds {
+                let guard = if i % 2 == 0 {
+                    Some(mutex.lock())
+                } else {
+                    mutex.try_lock_for(soon(&mut rng))
+                };
+                if let Some(mut guard) = guard {
+                    guard.add(&mut rng);
+                    entered += 1;
+                    if rng.one_in(32) {
+                        thread::yield_now(); // with the lock held: the others sleep
+                    }
+                }
+                if round % 64 == 0 {
+                    watchdog.tick();
+                }
+            }
+            entered
+        });
+        let halves = mutex.into_inner();
+        assert_eq!((halves.left, halves.right), (entered.iter().sum(), entered.iter().sum()));
+        let patient = entered.iter().step_by(2);
+        assert!(patient.into_iter().all(|&entered| entered == rounds as u64));
+    }
+}
+
+mod condvar {
+    use super::*;
+
+    /// The turn goes round a ring of threads, each with a condition variable of its own.
+    #[test]
+    fn ring_of_many() {
+        let watchdog = Watchdog::start();
+        let (threads, laps) = (crowd(), scaled(1_200));
+        let turn = Mutex::new(0_usize);
+        let changed: Vec<_> = (0..threads).map(|_| Condvar::new()).collect();
+        together(threads, |me| {
+            for _ in 0..laps {
+                let mut turn = turn.lock();
+                changed[me].wait_while(&mut turn, |turn| *turn % threads != me);
+                *turn += 1;
+                if me % 2 == 0 {
+                    drop(turn); // notified by one who owns the mutex and by one who does not
+                }
+                changed[(me + 1) % threads].notify_one();
+                watchdog.tick();
+            }
+        });
+        assert_eq!(turn.into_inner(), threads * laps);
+    }
+
+    /// As above with one condition variable for all: everybody is notified and one can go on.
+    #[test]
+    fn ring_on_one() {
+        let watchdog = Watchdog::start();
+        let (threads, laps) = (crowd(), scaled(400));
+        let (turn, changed) = (Mutex::new(0_usize), Condvar::new());
+        together(threads, |me| {
+            for _ in 0..laps {
+                let mut turn = turn.lock();
+                changed.wait_while(&mut turn, |turn| *turn % threads != me);
+                *turn += 1;
+                if me % 2 == 0 {
+                    drop(turn);
+                }
+                changed.notify_all();
+                watchdog.tick();
+            }
+        });
+        assert_eq!(turn.into_inner(), threads * laps);
+    }
+
+    /// Waiters who do nothing but wait, and notifiers who count what they are told. In the end both
+    /// sides must agree: no notification is lost, none is answered twice, nobody wakes without.
+    struct Accounts {
+        /// One for each group of waiters.
+        mutexes: Vec<Mutex<()>>,
+        changed: Condvar,
+        stop: AtomicBool,
+        /// Waits that ended by a notification.
+        woken: AtomicU64,
+        /// Waits that ended by their limit.
+        timed_out: AtomicU64,
+        /// What `notify_one` and `notify_all` returned, added up.
+        notified: AtomicU64,
+        waiters: AtomicUsize,
+        watchdog: Watchdog,
+    }
+
+    impl Accounts {
+        fn new(mutexes: usize, waiters: usize) -> Self {
+            Self {
+                mutexes: (0..mutexes).map(|_| Mutex::new(())).collect(),
+                changed: Condvar::new(),
+                stop: AtomicBool::new(false),
+                woken: AtomicU64::new(0),
+                timed_out: AtomicU64::new(0),
+                notified: AtomicU64::new(0),
+                waiters: AtomicUsize::new(waiters),
+                watchdog: Watchdog::start(),
+            }
+        }
+
+        /// Waits, with a limit where `timed`, until it is over.
+        fn wait(&self, i: usize, timed: bool, rng: &mut Rng) {
+            let mutex = &self.mutexes[i % self.mutexes.len()];
+            let mut guard = mutex.lock();
+            while !self.stop.load(Relaxed) {
+                let timed_out = timed && {
+                    let limit = soon(rng);
+                    self.changed.wait_for(&mut guard, limit).timed_out()
+                };
+                if !timed {
+                    self.changed.wait(&mut guard);
+                }
+                let counter = if timed_out { &self.timed_out } else { &self.woken };
+                counter.fetch_add(1, Relaxed);
+                if rng.one_in(8) {
+                    drop(guard);
+                    work(rng);
+                    guard = mutex.lock();
+                }
+            }
+            self.waiters.fetch_sub(1, Release);
+        }
+
+        /// Notifies until that was answered `goal` times, all at once every `all`-th time.
+        fn notify(&self, goal: u64, all: u64, rng: &mut Rng) {
+            let mut told = 0;
+            while told < goal {
+                // Holding one of the mutexes, or none.
+                let held = rng
+                    .one_in(2)
+                    .then(|| self.mutexes[rng.below(self.mutexes.len() as u64) as usize].lock());
+                let count = if rng.one_in(all) {
+                    self.changed.notify_all() as u64
+                } else {
+                    u64::from(self.changed.notify_one())
+                };
+                drop(held);
+                self.notified.fetch_add(count, Relaxed);
+                told += count;
+                if count == 0 {
+                    thread::yield_now();
+                } else {
+                    self.watchdog.tick();
+                }
+                if rng.one_in(4) {
+                    work(rng);
+                }
+            }
+        }
+
+        /// Lets all waiters go, and compares.
+        fn settle(&self) {
+            self.stop.store(true, Relaxed);
+            while self.waiters.load(Acquire) > 0 {
+                // A waiter between its look at `stop` and its wait is in neither; later it is.
+                self.notified.fetch_add(self.changed.notify_all() as u64, Relaxed);
+                thread::yield_now();
+            }
+            assert_eq!(self.changed.notify_all(), 0);
+            let (woken, notified) = (self.woken.load(Relaxed), self.notified.load(Relaxed));
+            assert_eq!(woken, notified, "woken and notified");
+            println!("{woken} woken, {} timed out", self.timed_out.load(Relaxed));
+        }
+
+        /// `waiters` of whom every `timed`-th has limits, against `notifiers`.
+        fn run(mutexes: usize, timed: usize, all: u64, goal: u64) {
+            let seed = seed();
+            let (waiters, notifiers) = (crowd(), 2);
+            let accounts = Self::new(mutexes, waiters);
+            let notifying = AtomicUsize::new(notifiers);
+            together(waiters + notifiers, |i| {
+                let mut rng = Rng::stream(seed, i as u64);
+                if i < waiters {
+                    accounts.wait(i, timed > 0 && i % timed == 0, &mut rng);
+                } else {
+                    accounts.notify(goal, all, &mut rng);
+                    if notifying.fetch_sub(1, Relaxed) == 1 {
+                        accounts.settle();
+                    }
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn notify_one_counts() {
+        Accounts::run(1, 0, u64::MAX, scaled(8_000) as u64);
+    }
+
+    #[test]
+    fn notify_all_storm() {
+        Accounts::run(1, 0, 1, scaled(16_000) as u64);
+    }
+
+    #[test]
+    fn both_kinds() {
+        Accounts::run(1, 0, 5, scaled(12_000) as u64);
+    }
+
+    /// A waiter that times out never eats a notification.
+    #[test]
+    fn timed_and_untimed() {
+        Accounts::run(1, 2, u64::MAX, scaled(8_000) as u64);
+    }
+
+    #[test]
+    fn all_timed_in_a_storm() {
+        Accounts::run(1, 1, 3, scaled(8_000) as u64);
+    }
+
+    #[test]
+    fn several_mutexes() {
+        Accounts::run(3, 0, 5, scaled(12_000) as u64);
+    }
+
+    #[test]
+    fn several_mutexes_timed_and_untimed() {
+        Accounts::run(3, 2, 3, scaled(8_000) as u64);
+    }
+
+    /// The place on the stack where a node was is overwritten as soon as the wait has returned, and
+    /// is another node's soon after. In a thread that ends, it is gone.
+    #[test]
+    fn nodes_on_short_lived_stacks() {
+        fn wait_deep(depth: usize, accounts: &Accounts) {
+            let mut frame = [depth as u8; 96];
+            if depth > 0 {
+                wait_deep(depth - 1, accounts);
+            } else {
+                let mut guard = accounts.mutexes[0].lock();
+                if !accounts.stop.load(Relaxed) {
+                    accounts.changed.wait(&mut guard);
+                    accounts.woken.fetch_add(1, Relaxed);
+                }
+            }
+            std::hint::black_box(&mut frame).fill(0xA5);
+            assert!(std::hint::black_box(&frame).iter().all(|&byte| byte == 0xA5));
+        }
+        let seed = seed();
+        let waiters = crowd();
+        let accounts = Accounts::new(1, waiters);
+        let goal = scaled(1_600) as u64;
+        together(waiters + 1, |i| {
+            let mut rng = Rng::stream(seed, i as u64);
+            if i == waiters {
+                accounts.notify(goal, 4, &mut rng);
+                accounts.settle();
+                return;
+            }
+            while !accounts.stop.load(Relaxed) {
+                if i % 2 == 0 {
+                    wait_deep(rng.below(40) as usize, &accounts);
+                } else {
+                    let (accounts, depth) = (&accounts, rng.below(4) as usize);
+                    thread::scope(|s| {
+                        s.spawn(move || wait_deep(depth, accounts));
+                    });
+                }
+            }
+            accounts.waiters.fetch_sub(1, Release);
+        });
+    }
+
+    /// The textbook use: a bounded buffer from one mutex and two condition variables.
+    #[test]
+    fn bounded_buffer() {
+        let watchdog = Watchdog::start();
+        let (pairs, each) = (crowd() / 2, scaled(4_000) as u64);
+        let buffer = Mutex::new(VecDeque::new());
+        let (not_empty, not_full) = (Condvar::new(), Condvar::new());
+        let sums = together(2 * pairs, |i| {
+            let mut sum = 0;
+            for n in 1..=each {
+                let mut buffer = buffer.lock();
+                if i % 2 == 0 {
+                    not_full.wait_while(&mut buffer, |buffer| buffer.len() == 3);
+                    buffer.push_back(n);
+                    drop(buffer);
+                    not_empty.notify_one();
+                } else {
+                    not_empty.wait_while(&mut buffer, |buffer| buffer.is_empty());
+                    sum += buffer.pop_front().expect("the condition");
+                    not_full.notify_one();
+                }
+                watchdog.tick();
+            }
+            sum
+        });
+        assert_eq!(sums.iter().sum::<u64>(), pairs as u64 * each * (each + 1) / 2);
+        assert!(buffer.lock().is_empty());
+    }
+}
+
+mod parker {
+    use super::*;
+
+    #[test]
+    fn ping_pong() {
+        let watchdog = Watchdog::start();
+        let rounds = scaled(8_000);
+        let pairs = crowd() / 2;
+        // `Parker` is not `Sync`: each is handed to its thread by way of a mutex.
+        let parkers: Vec<_> = (0..2 * pairs).map(|_| Mutex::new(Some(Parker::new()))).collect();
+        let unparkers: Vec<_> = parkers
+            .iter()
+            .map(|parker| parker.lock().as_ref().map(|parker| parker.unparker().clone()))
+            .collect();
+        together(2 * pairs, |i| {
+            let parker = parkers[i].lock().take().expect("one for each thread");
+            let partner = unparkers[i ^ 1].as_ref().expect("made above");
+            for _ in 0..rounds {
+                if i % 2 == 0 {
+                    partner.unpark();
+                    parker.park();
+                } else {
+                    parker.park();
+                    partner.unpark();
+                }
+                watchdog.tick();
+            }
+        });
+    }
+
+    /// Tokens fall together; what they announce does not.
+    #[test]
+    fn many_unparkers() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let (threads, rounds) = (crowd(), scaled(8_000));
+        let parker = Parker::new();
+        let unparker = parker.unparker().clone();
+        let announced = AtomicUsize::new(0);
+        thread::scope(|s| {
+            for i in 0..threads {
+                let (announced, unparker) = (&announced, unparker.clone());
+                s.spawn(move || {
+                    let mut rng = Rng::stream(seed, i as u64);
+                    for _ in 0..rounds {
+                        announced.fetch_add(1, Relaxed);
+                        unparker.unpark();
+                        work(&mut rng);
+                    }
+                });
+            }
+            let mut seen = 0;
+            while seen < threads * rounds {
+                parker.park();
+                seen += announced.swap(0, Relaxed);
+                watchdog.tick();
+            }
+        });
+    }
+
+    #[test]
+    fn with_limits() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let rounds = scaled(8_000);
+        let parker = Parker::new();
+        let unparker = parker.unparker().clone();
+        let (left, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        thread::scope(|s| {
+            s.spawn(|| {
+                let mut rng = Rng::stream(seed, 1);
+                for _ in 0..rounds {
+                    // One token at a time, so that each is worth a park.
+                    while left.load(Relaxed) > taken.load(Relaxed) {
+                        thread::yield_now();
+                    }
+                    left.fetch_add(1, Relaxed);
+                    unparker.unpark();
+                    work(&mut rng);
+                }
+            });
+            let mut rng = Rng::stream(seed, 2);
+            while taken.load(Relaxed) < rounds {
+                if parker.park_for(soon(&mut rng)) {
+                    taken.fetch_add(1, Relaxed);
+                    watchdog.tick();
+                }
+            }
+        });
+    }
+}
+
+/// Values that name their producer and their place in its sequence.
+fn value(producer: usize, n: usize) -> u64 {
+    (producer as u64) << 32 | n as u64
+}
+
+/// What consumers took: from each producer in order, and together every value once.
+fn check_delivery(taken: &[Vec<u64>], sent: &[usize]) {
+    for consumer in taken {
+        let mut last = vec![None; sent.len()];
+        for &value in consumer {
+            let (producer, n) = ((value >> 32) as usize, value as u32);
+            assert!(last[producer] < Some(n), "{n} of {producer} after {:?}", last[producer]);
+            last[producer] = Some(n);
+        }
+    }
+    let mut all: Vec<u64> = taken.iter().flatten().copied().collect();
+    all.sort_unstable();
+    let expected = sent
+        .iter()
+        .enumerate()
+        .flat_map(|(producer, &count)| (0..count).map(move |n| (producer, n)));
+    assert!(all.into_iter().eq(expected.map(|(producer, n)| value(producer, n))));
+}
+
+mod array_queue {
+    use super::*;
+
+    #[test]
+    fn many_to_many() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let pairs = crowd() / 2;
+        for (capacity, each) in [(1, 500), (2, 2_000), (7, 4_000), (64, 4_000)] {
+            let each = scaled(each);
+            let queue = ArrayQueue::new(capacity);
+            let missing = AtomicUsize::new(pairs * each);
+            let taken = together(2 * pairs, |i| {
+                let mut rng = Rng::stream(seed, i as u64);
+                let mut taken = Vec::new();
+                if i < pairs {
+                    for n in 0..each {
+                        let mut refused = value(i, n);
+                        while let Err(back) = queue.push(refused) {
+                            refused = back;
+                            thread::yield_now();
+                        }
+                        if rng.one_in(16) {
+                            work(&mut rng);
+                        }
+                    }
+                } else {
+                    while missing.load(Relaxed) > 0 {
+                        match queue.pop() {
+                            Some(value) => {
+                                taken.push(value);
+                                missing.fetch_sub(1, Relaxed);
+                                watchdog.tick();
+                            }
+                            None => thread::yield_now(),
+                        }
+                    }
+                }
+                taken
+            });
+            check_delivery(&taken, &vec![each; pairs]);
+            assert!(queue.is_empty());
+        }
+    }
+}
+
+mod blocking_queue {
+    use super::*;
+
+    /// Producers and consumers who sleep without a limit; the last producer closes.
+    fn deliver(capacity: usize, producers: usize, consumers: usize, each: usize) {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let queue = BlockingQueue::new(capacity);
+        let producing = AtomicUsize::new(producers);
+        let taken = together(producers + consumers, |i| {
+            let mut rng = Rng::stream(seed, i as u64);
+            let mut taken = Vec::new();
+            if i < producers {
+                for n in 0..each {
+                    queue.push(value(i, n)).expect("open until all is in");
+                    if rng.one_in(16) {
+                        work(&mut rng);
+                    }
+                }
+                if producing.fetch_sub(1, Relaxed) == 1 {
+                    assert!(queue.close());
+                }
+            } else {
+                loop {
+                    match queue.pop() {
+                        Ok(value) => taken.push(value),
+                        Err(end) => {
+                            assert_eq!(end, PopError::Closed);
+                            break;
+                        }
+                    }
+                    watchdog.tick();
+                    if rng.one_in(16) {
+                        work(&mut rng);
+                    }
+                }
+            }
+            taken
+        });
+        check_delivery(&taken, &vec![each; producers]);
+    }
+
+    #[test]
+    fn capacity_one() {
+        let pairs = crowd() / 2;
+        deliver(1, pairs, pairs, scaled(4_000));
+    }
+
+    #[test]
+    fn capacity_three_and_few_consumers() {
+        deliver(3, crowd() - 1, 1, scaled(4_000));
+    }
+
+    #[test]
+    fn few_producers() {
+        deliver(7, 1, crowd() - 1, scaled(16_000));
+    }
+
+    /// Closed in the middle of it: what was accepted is delivered, what was refused is not.
+    #[test]
+    fn closed_at_any_time() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let pairs = crowd() / 2;
+        for round in 0..scaled(240) as u64 {
+            let queue = BlockingQueue::new(1 + (round % 3) as usize);
+            let accepted = AtomicUsize::new(0);
+            let ends = together(2 * pairs + 1, |i| {
+                let mut taken = Vec::new();
+                let mut sent = 0;
+                if i < pairs {
+                    while queue.push(value(i, sent)).is_ok() {
+                        sent += 1;
+                        accepted.fetch_add(1, Relaxed);
+                    }
+                } else if i < 2 * pairs {
+                    while let Ok(value) = queue.pop() {
+                        taken.push(value);
+                    }
+                } else {
+                    let enough = Rng::stream(seed, round).below(500) as usize;
+                    while accepted.load(Relaxed) < enough {
+                        thread::yield_now();
+                    }
+                    assert!(queue.close());
+                }
+                (sent, taken)
+            });
+            watchdog.tick();
+            let sent: Vec<usize> = ends[..pairs].iter().map(|(sent, _)| *sent).collect();
+            let taken: Vec<Vec<u64>> = ends.into_iter().map(|(_, taken)| taken).collect();
+            check_delivery(&taken, &sent);
+            assert!(queue.is_empty());
+        }
+    }
+
+    /// Limits on both sides: a value is delivered or comes back, never both.
+    #[test]
+    fn with_limits() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let (pairs, each) = (crowd() / 2, scaled(2_000));
+        let queue = BlockingQueue::new(2);
+        let producing = AtomicUsize::new(pairs);
+        let taken = together(2 * pairs, |i| {
+            let mut rng = Rng::stream(seed, i as u64);
+            let mut taken = Vec::new();
+            if i < pairs {
+                for n in 0..each {
+                    let mut value = value(i, n);
+                    while let Err(refused) = queue.push_for(value, soon(&mut rng)) {
+                        assert_eq!(refused.reason(), PushErrorReason::TimedOut);
+                        value = refused.into_inner();
+                    }
+                }
+                if producing.fetch_sub(1, Relaxed) == 1 {
+                    queue.close();
+                }
+            } else {
+                loop {
+                    // Some consumers have no limit: they must not miss what the others give up.
+                    let end = if i % 3 == 0 { queue.pop() } else { queue.pop_for(soon(&mut rng)) };
+                    match end {
+                        Ok(value) => taken.push(value),
+                        Err(PopError::Closed) => break,
+                        Err(end) => assert_eq!(end, PopError::TimedOut),
+                    }
+                    watchdog.tick();
+                }
+            }
+            taken
+        });
+        check_delivery(&taken, &vec![each; pairs]);
+    }
+
+    /// Values that own memory: each is dropped once, wherever it ends.
+    #[test]
+    fn owned_values() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let token = Arc::new(());
+        for round in 0..scaled(120) as u64 {
+            let queue = BlockingQueue::new(3);
+            let accepted = AtomicUsize::new(0);
+            together(6, |i| {
+                let mut rng = Rng::stream(seed, round << 8 | i as u64);
+                match i {
+                    0 | 1 => {
+                        while queue.push(Box::new(token.clone())).is_ok() {
+                            accepted.fetch_add(1, Relaxed);
+                        }
+                    }
+                    2 | 3 => while queue.pop().is_ok() {},
+                    4 => while queue.pop_for(soon(&mut rng)) != Err(PopError::Closed) {},
+                    _ => {
+                        let enough = rng.below(300) as usize;
+                        while accepted.load(Relaxed) < enough {
+                            thread::yield_now();
+                        }
+                        queue.close();
+                    }
+                }
+            });
+            watchdog.tick();
+            drop(queue);
+            assert_eq!(Arc::strong_count(&token), 1);
+        }
+    }
+}
