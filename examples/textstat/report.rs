@@ -1,6 +1,6 @@
 //! What the user sees: the report on stdout, problems on stderr.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
@@ -33,23 +33,24 @@ pub(crate) fn render(options: &Options, tally: &Tally, work: &Work, time: Durati
 
 /// Whether two counts of the same files agree, and a text that says where they do not.
 pub(crate) fn compare(pooled: &Tally, alone: &Tally, time: Duration) -> (bool, String) {
-    let mut rows = BTreeSet::new();
-    let mut check = |what, pooled, alone| {
+    let mut rows = BTreeMap::new(); // the numbers come before the words
+    let mut check = |is_word, what, pooled, alone| {
         if pooled != alone {
-            rows.insert(row(what, pooled, &format!("but {} on one thread", grouped(alone))));
+            let note = format!("but {} on one thread", grouped(alone));
+            rows.insert((is_word, what), row(what, pooled, &note));
         }
     };
     for (i, name) in NAMES.iter().enumerate() {
-        check(name, pooled.numbers[i], alone.numbers[i]);
+        check(false, *name, pooled.numbers[i], alone.numbers[i]);
     }
     for word in pooled.table.keys().chain(alone.table.keys()) {
         let [pooled, alone] = [pooled, alone].map(|side| side.table.get(word).unwrap_or(&0));
-        check(word, *pooled, *alone);
+        check(true, &**word, *pooled, *alone);
     }
     if rows.is_empty() {
         return (true, format!("\ncheck: equal; one thread alone: {}\n", speed(alone, time)));
     }
-    let first: String = rows.iter().take(20).map(String::as_str).collect();
+    let first: String = rows.values().take(20).map(String::as_str).collect();
     (false, format!("\ncheck: {} DIFFERENCES\n{first}", rows.len()))
 }
 
