@@ -84,6 +84,22 @@ impl Watch {
     }
 }
 
+/// Waits until others leave the machine alone, or until `deadline`. A round that is bound to be
+/// dropped helps nobody, and disturbs whoever is at work.
+pub fn await_quiet(foreign_share: f64, deadline: Instant) {
+    // Quiet for this long: builds and tests have pauses, but short ones.
+    const ENOUGH: Duration = Duration::from_millis(500);
+    while Instant::now() < deadline {
+        let (start, before) = (Instant::now(), Cpus::now());
+        std::thread::sleep(ENOUGH);
+        let capacity = start.elapsed().as_secs_f64() * cores() as f64;
+        let busy = capacity - (Cpus::now().idle - before.idle);
+        if busy <= ROUNDING.as_secs_f64().max(foreign_share * capacity) {
+            return;
+        }
+    }
+}
+
 /// Fixed work, timed.
 fn sentinel() -> u64 {
     let work = Work::lasting(2_000_000);

@@ -12,10 +12,11 @@ Usage: cargo bench -p lockwork-bench --bench FAMILY -- [OPTIONS]
   --limit N       rounds to keep per cell, at most, while the
                   subject against itself is not within 3 %     [default: twice --rounds]
   --millis N      length of one peer's turn in a round         [default: 30]
-  --minutes N     after this time, no more extra rounds        [default: 8]
+  --minutes N     after this time, no more extra rounds, and
+                  no waiting for a busy machine to calm down   [default: 8]
   --filter TEXT   only cells whose name contains TEXT
   --quick         5 rounds of 10 ms: does it run at all?
-  --full          the whole grid, with no limit of time
+  --full          the whole grid; half an hour if all is quiet [--minutes 60]
   --foreign N     per cent of the machine that other processes
                   may use before a round is dropped            [default: 10]
   --seed N        of the order of peers within each round      [default: 1]
@@ -30,8 +31,8 @@ pub struct Options {
     pub limit: usize,
     /// One peer's turn.
     pub turn: Duration,
-    /// Time after which a family adds no more rounds than it must.
-    pub patience: Option<Duration>,
+    /// Time after which a family adds no more rounds than it must, and waits for nobody.
+    pub patience: Duration,
     /// A part of the name of the cells that are wanted.
     pub filter: String,
     /// The larger grid.
@@ -50,7 +51,7 @@ impl Default for Options {
             rounds: 30,
             limit: 60,
             turn: Duration::from_millis(30),
-            patience: Some(Duration::from_secs(8 * 60)),
+            patience: minutes(8),
             filter: String::new(),
             full: false,
             quick: false,
@@ -80,7 +81,7 @@ impl Options {
     /// `None` stands for `--help`.
     fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
         let mut options = Options::default();
-        let (mut limit, mut is_benchmark) = (None, false);
+        let (mut limit, mut patience, mut is_benchmark) = (None, None, false);
         while let Some(argument) = arguments.next()? {
             match argument {
                 Long("rounds") => options.rounds = positive(arguments.value()?)?,
@@ -89,12 +90,11 @@ impl Options {
                     options.turn = Duration::from_millis(positive(arguments.value()?)? as u64);
                 }
                 Long("minutes") => {
-                    let minutes = positive(arguments.value()?)? as u64;
-                    options.patience = Some(Duration::from_secs(60 * minutes));
+                    patience = Some(minutes(positive(arguments.value()?)? as u64));
                 }
                 Long("filter") => options.filter = arguments.value()?.string()?,
                 Long("quick") => options.quick = true,
-                Long("full") => (options.full, options.patience) = (true, None),
+                Long("full") => (options.full, options.patience) = (true, minutes(60)),
                 Long("foreign") => {
                     options.foreign_share = arguments.value()?.parse::<f64>()? / 100.0;
                 }
@@ -105,14 +105,21 @@ impl Options {
                 other => return Err(other.unexpected()),
             }
         }
+        // Whatever the order of the two options, the explicit one counts.
+        options.patience = patience.unwrap_or(options.patience);
         if options.quick || !is_benchmark {
             options.quick = true;
+            options.patience = Duration::ZERO;
             (options.rounds, options.turn) = (5, Duration::from_millis(10));
             limit = Some(5);
         }
         options.limit = limit.unwrap_or(2 * options.rounds).max(options.rounds);
         Ok(Some(options))
     }
+}
+
+fn minutes(count: u64) -> Duration {
+    Duration::from_secs(60 * count)
 }
 
 fn positive(value: std::ffi::OsString) -> Result<usize, lexopt::Error> {
@@ -148,5 +155,13 @@ mod tests {
         assert!(parse(&["--rounds", "0"]).is_err());
         assert!(parse(&["--rounds"]).is_err());
         assert!(parse(&["--help"]).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_time_that_was_asked_for_counts_even_with_the_whole_grid() {
+        for arguments in [["--minutes", "3", "--full"], ["--full", "--minutes", "3"]] {
+            let options = parse(&[&["--bench"], &arguments[..]].concat()).unwrap().unwrap();
+            assert_eq!((options.full, options.patience), (true, minutes(3)));
+        }
     }
 }

@@ -142,7 +142,7 @@ fn cost(cells: &[Cell]) -> Table {
         "least, most served",
         "instructions/op",
     ]);
-    for cell in cells {
+    for cell in cells.iter().filter(|cell| cell.rounds.kept() != 0) {
         let rounds = &cell.rounds;
         for (peer, samples) in rounds.everybody() {
             let of = |figure: fn(&Sample) -> f64| median(samples.iter().map(figure));
@@ -191,8 +191,8 @@ fn waiting(cells: &[Cell]) -> Table {
         "most",
         "rounds",
     ]);
-    for (name, traced) in cells.iter().filter_map(|cell| Some((&cell.name, cell.traced.as_ref()?)))
-    {
+    let traced = cells.iter().filter_map(|cell| Some((&cell.name, cell.traced.as_ref()?)));
+    for (name, traced) in traced.filter(|(_, rounds)| rounds.kept() != 0) {
         for (peer, samples) in traced.everybody() {
             let waits = || samples.iter().filter_map(|sample| sample.waits.as_ref());
             let of = |figure: fn(&Waits) -> f64| median(waits().map(figure));
@@ -315,7 +315,7 @@ fn worse(
     (!better.is_empty()).then(|| format!("{}, less with {}", show(ours), better.join(", ")))
 }
 
-/// A ratio as `1.23 [1.20, 1.26] ±4%`: half the middle half's width is the scatter.
+/// A ratio as `1.23 [1.20, 1.26] ±4 %`: half the middle half's width is the scatter.
 struct Shown<'a>(&'a Estimate);
 
 impl Display for Shown<'_> {
@@ -334,7 +334,8 @@ impl Display for Ratio {
         match self.0 {
             x if x >= 99.5 => write!(f, "{x:.0}"),
             x if x >= 9.95 => write!(f, "{x:.1}"),
-            x if x < 0.095 => write!(f, "{x:.3}"),
+            // Small, or near 1: there the third digit may be what decides.
+            x if x < 0.095 || (0.9..1.1).contains(&x) => write!(f, "{x:.3}"),
             x => write!(f, "{x:.2}"),
         }
     }
@@ -433,6 +434,7 @@ mod tests {
         assert_eq!(time(f64::NAN), "");
         assert_eq!(percent(0.034), "3.4 %");
         assert_eq!(Ratio(123.4).to_string(), "123");
-        assert_eq!(Ratio(0.97).to_string(), "0.97");
+        assert_eq!(Ratio(0.97).to_string(), "0.970");
+        assert_eq!(Ratio(1.5).to_string(), "1.50");
     }
 }

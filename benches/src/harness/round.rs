@@ -7,7 +7,7 @@
 //! reached.
 
 use super::journal::{Entry, Journal};
-use super::noise::{Disturbance, Watch};
+use super::noise::{Disturbance, Watch, await_quiet};
 use super::options::Options;
 use super::sample::Sample;
 use super::stats::Estimate;
@@ -104,8 +104,8 @@ pub struct Plan {
     pub rounds: usize,
     /// Kept rounds, at most.
     pub limit: usize,
-    /// When to stop adding rounds.
-    pub deadline: Option<Instant>,
+    /// When to stop adding rounds, and waiting for quiet.
+    pub deadline: Instant,
     /// What others may use of the machine.
     pub foreign_share: f64,
     /// What the journal says of a kept round.
@@ -119,7 +119,7 @@ impl Plan {
         Plan {
             rounds: options.rounds,
             limit: options.limit,
-            deadline: options.patience.map(|patience| start + patience),
+            deadline: start + options.patience,
             foreign_share: options.foreign_share,
             kept_as: "kept",
         }
@@ -136,7 +136,7 @@ impl Plan {
     /// May another round be taken, `dropped` having been lost so far?
     fn wants_more(&self, rounds: &Rounds, dropped: usize) -> bool {
         let kept = rounds.kept();
-        let late = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let late = Instant::now() >= self.deadline;
         // A machine that is never quiet must not keep us for ever.
         if dropped >= if late { self.rounds } else { self.limit } {
             return false;
@@ -183,9 +183,12 @@ pub fn interleave<C>(
                 rounds.samples[index].push(sample);
             }
         }
-        if disturbance.is_some() {
+        if let Some(disturbance) = disturbance {
             dropped += 1;
             *rounds.dropped.entry(verdict).or_default() += 1;
+            if disturbance == Disturbance::Foreign {
+                await_quiet(plan.foreign_share, plan.deadline);
+            }
         }
     }
     Ok(rounds)

@@ -15,8 +15,8 @@ pub(crate) struct Script {
 /// How many wait in the broadcasts.
 const MANY: usize = 8;
 
-/// A timeout that is over soon.
-const SOON: Duration = Duration::from_micros(200);
+/// A timeout that is over soon, but not before the waiter is tired of spinning and sleeps.
+const SOON: Duration = Duration::from_millis(3);
 
 /// Every schedule of every peer that can play it.
 pub(crate) fn all() -> Vec<Script> {
