@@ -43,19 +43,19 @@
 //! # Which one should I use?
 //!
 //! One value, several threads: [`Mutex`]. Wait until it is in some state: [`Condvar`]. A stream of
-//! values from some threads to others: [`queue::BlockingQueue`]. Closures to run, and a limit on the
-//! backlog: [`pool::ThreadPool`]. Splitting one loop over all cores: rayon. Waiting on several
-//! channels at once: crossbeam-channel. Holding a lock across an `.await`: tokio. Other systems than
-//! Linux: `std::sync` or `parking_lot`.
+//! values from some threads to others: [`queue::BlockingQueue`]. Closures to run, and a limit on
+//! the backlog: [`pool::ThreadPool`]. Splitting one loop over all cores: rayon. Waiting on several
+//! channels at once: crossbeam-channel. Holding a lock across an `.await`: tokio. Other systems
+//! than Linux: `std::sync` or `parking_lot`.
 //!
 //! # What all of it has in common
 //!
 //! * **No global state**: a lock is its word. It can guard a global allocator, and one that is free
 //!   when a process forks works in the child.
-//! * **No system call where nobody waits**, and no spurious wake-ups from [`Condvar`], [`Parker`] and
-//!   the queues.
-//! * **Deadlines are absolute** inside, so interruptions do not make time-outs drift. A time-out too
-//!   long to represent means no limit.
+//! * **No system call where nobody waits**, and no spurious wake-ups from [`Condvar`], [`Parker`]
+//!   and the queues.
+//! * **Deadlines are absolute** inside, so interruptions do not make time-outs drift. A time-out
+//!   too long to represent means no limit.
 //! * **Nothing is lost by refusal**: a value or closure that is not accepted comes back.
 //! * **No poisoning.** A panic releases the lock, as in `parking_lot`.
 //! * **Locks stay with their thread**: guards are not `Send`.
@@ -68,13 +68,14 @@
 //! | `alloc` | through `std` | [`queue`], [`Parker`] |
 //! | `loom` | no | with `--cfg loom`: all types on loom's model of memory, constructors no longer `const`; without that, nothing |
 //!
-//! Without features the crate needs neither `std` nor an allocator, and has [`Mutex`], [`Condvar`] and
+//! Without features the crate needs neither `std` nor an allocator, and has [`Mutex`], [`Condvar`]
+//! and
 //! [`Deadline`].
 //!
 //! # Platforms
 //!
-//! Linux on x86-64 and aarch64, with glibc or musl. Rust 1.85 or newer. Kernel 4.14 or newer for the
-//! cheap way to notice a fork; older ones fall back.
+//! Linux on x86-64 and aarch64, with glibc or musl. Rust 1.85 or newer. Kernel 4.14 or newer for
+//! the cheap way to notice a fork; older ones fall back.
 //!
 //! [loom]: https://docs.rs/loom
 #![no_std]
@@ -87,8 +88,8 @@
     any(target_arch = "x86_64", target_arch = "aarch64"),
 )))]
 compile_error!(
-    "lockwork works on Linux on x86-64 and aarch64 only: it talks to the kernel's futexes directly. \
-     Use std::sync or parking_lot on this target."
+    "lockwork works on Linux on x86-64 and aarch64 only: it talks to the kernel's futexes \
+     directly. Use std::sync or parking_lot on this target."
 );
 
 #[cfg(feature = "alloc")]

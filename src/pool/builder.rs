@@ -89,8 +89,8 @@ impl Builder {
         Self { rejection: policy, ..self }
     }
 
-    /// The name of the pool: it is part of error messages, and thread number *i* is called `name-i`,
-    /// of which the kernel shows the first 15 bytes. No zero bytes.
+    /// The name of the pool: it is part of error messages, and thread number *i* is called
+    /// `name-i`, of which the kernel shows the first 15 bytes. No zero bytes.
     ///
     /// ```
     /// let pool = lockwork::pool::ThreadPool::builder().name("resize").threads(1).build()?;
@@ -121,7 +121,9 @@ impl Builder {
     /// `ulimit -u` and `pids.max` of the cgroup.
     ///
     /// ```
-    /// let error = lockwork::pool::ThreadPool::builder().name("io").threads(0).build().unwrap_err();
+    /// use lockwork::pool::ThreadPool;
+    ///
+    /// let error = ThreadPool::builder().name("io").threads(0).build().unwrap_err();
     /// assert_eq!(error.to_string(), "pool \"io\": the number of threads is zero");
     /// ```
     pub fn build(self) -> Result<ThreadPool, BuildError> {

@@ -90,7 +90,8 @@ impl<T> JoinHandle<T> {
         self.join_until(Deadline::after(timeout))
     }
 
-    /// As [`join`](Self::join), waiting until `deadline` at the latest. Does not run the task itself.
+    /// As [`join`](Self::join), waiting until `deadline` at the latest. Does not run the task
+    /// itself.
     ///
     /// # Errors
     ///

@@ -1,9 +1,9 @@
 //! A bounded thread pool that can refuse work.
 //!
 //! A [`ThreadPool`] has a fixed number of threads and a queue of fixed capacity. When the queue is
-//! full, the [`RejectionPolicy`] decides: refuse, run the task on the caller, wait, or discard. What
-//! is refused comes back, un-run and with its own type, in [`Rejected`]; what is accepted resolves
-//! its [`JoinHandle`], whatever happens to it.
+//! full, the [`RejectionPolicy`] decides: refuse, run the task on the caller, wait, or discard.
+//! What is refused comes back, un-run and with its own type, in [`Rejected`]; what is accepted
+//! resolves its [`JoinHandle`], whatever happens to it.
 //!
 //! ```
 //! use lockwork::pool::{RejectionPolicy, ThreadPool};
@@ -33,21 +33,21 @@
 //!
 //! # Panics
 //!
-//! Every task runs inside `catch_unwind`. The worker survives; the payload goes to the handle, or is
-//! dropped and counted if there is none. With `panic = "abort"` a panic ends the process, as
+//! Every task runs inside `catch_unwind`. The worker survives; the payload goes to the handle, or
+//! is dropped and counted if there is none. With `panic = "abort"` a panic ends the process, as
 //! everywhere.
 //!
 //! # Ending
 //!
-//! [`shutdown`](ThreadPool::shutdown) refuses new tasks; those accepted still run. Dropping the pool
-//! does that, waits until the queue is drained, and joins the threads, destructors of thread locals
-//! included.
+//! [`shutdown`](ThreadPool::shutdown) refuses new tasks; those accepted still run. Dropping the
+//! pool does that, waits until the queue is drained, and joins the threads, destructors of thread
+//! locals included.
 //!
 //! # Fork
 //!
 //! The threads of a pool do not exist in a child of `fork`. There, submitting gives
-//! [`RejectReason::Forked`], joining an unfinished task gives [`CancelReason::Forked`], and dropping
-//! the pool leaks it: nothing waits for what cannot come.
+//! [`RejectReason::Forked`], joining an unfinished task gives [`CancelReason::Forked`], and
+//! dropping the pool leaks it: nothing waits for what cannot come.
 
 mod builder;
 mod handle;
@@ -88,16 +88,16 @@ use worker::Shared;
 ///
 /// # Deadlocks
 ///
-/// A task that joins another of the same pool that has not started runs it itself, so tasks may join
-/// what they submitted on any number of threads. A task that waits for another by other means, such
-/// as a channel, may wait for ever for a thread.
+/// A task that joins another of the same pool that has not started runs it itself, so tasks may
+/// join what they submitted on any number of threads. A task that waits for another by other means,
+/// such as a channel, may wait for ever for a thread.
 ///
 /// # Differences
 ///
 /// From `java.util.concurrent.ThreadPoolExecutor`: fixed size, a bounded queue always; refused
 /// closures come back; discarded tasks resolve their handles; a shut down pool refuses also under
-/// `CallerRuns` instead of dropping silently. From `threadpool` and `rayon::spawn`: bounded, handles,
-/// panics are handed over.
+/// `CallerRuns` instead of dropping silently. From `threadpool` and `rayon::spawn`: bounded,
+/// handles, panics are handed over.
 ///
 /// # Examples
 ///
@@ -143,8 +143,8 @@ impl ThreadPool {
     ///
     /// # Errors
     ///
-    /// [`Rejected`], with the closure, for the reasons in [`RejectReason`]. The task has not run and
-    /// will not.
+    /// [`Rejected`], with the closure, for the reasons in [`RejectReason`]. The task has not run
+    /// and will not.
     ///
     /// ```
     /// use lockwork::pool::ThreadPool;
@@ -172,8 +172,8 @@ impl ThreadPool {
     ///
     /// # Errors
     ///
-    /// [`Rejected`], with the closure, for the reasons in [`RejectReason`]. The task has not run and
-    /// will not.
+    /// [`Rejected`], with the closure, for the reasons in [`RejectReason`]. The task has not run
+    /// and will not.
     ///
     /// ```
     /// use lockwork::pool::{RejectReason, ThreadPool};
@@ -248,8 +248,8 @@ impl ThreadPool {
         self.await_termination_until(Deadline::NEVER);
     }
 
-    /// As [`await_termination`](Self::await_termination), for at most `timeout`; `false` if the time
-    /// was up first.
+    /// As [`await_termination`](Self::await_termination), for at most `timeout`; `false` if the
+    /// time was up first.
     ///
     /// # Panics
     ///
@@ -267,11 +267,11 @@ impl ThreadPool {
         self.await_termination_until(Deadline::after(timeout))
     }
 
-    /// As [`await_termination`](Self::await_termination), until `deadline` at the latest; `false` if
-    /// the time was up first.
+    /// As [`await_termination`](Self::await_termination), until `deadline` at the latest; `false`
+    /// if the time was up first.
     ///
-    /// The deadline bounds the wait for the tasks. Destructors of the workers' thread locals that take
-    /// their time come on top.
+    /// The deadline bounds the wait for the tasks. Destructors of the workers' thread locals that
+    /// take their time come on top.
     ///
     /// In a child of `fork` the threads do not exist, and the answer is `false` at once.
     ///
@@ -307,8 +307,8 @@ impl ThreadPool {
             return false; // another thread is at it
         };
         for thread in threads.drain(..) {
-            // A worker catches what its tasks throw; what a destructor of a thread local throws ends
-            // the process before it comes here.
+            // A worker catches what its tasks throw; what a destructor of a thread local throws
+            // ends the process before it comes here.
             let _ = thread.join();
         }
         true
@@ -388,8 +388,8 @@ impl ThreadPool {
         &self.shared.name
     }
 
-    /// How many tasks have panicked so far, wherever they ran, including those whose closure panicked
-    /// while it was dropped un-run.
+    /// How many tasks have panicked so far, wherever they ran, including those whose closure
+    /// panicked while it was dropped un-run.
     ///
     /// ```
     /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
@@ -410,8 +410,8 @@ impl Drop for ThreadPool {
     /// drained. In a child of `fork` it leaks the pool.
     fn drop(&mut self) {
         if self.shared.is_forked() {
-            // The handles name threads that are not here, and the queue may be in the middle of what
-            // one of them did.
+            // The handles name threads that are not here, and the queue may be in the middle of
+            // what one of them did.
             core::mem::forget(core::mem::take(self.threads.get_mut()));
             core::mem::forget(self.shared.clone());
             return;

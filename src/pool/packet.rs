@@ -35,9 +35,9 @@
 //!
 //! # Why no joiner sleeps for ever
 //!
-//! It sets WAITER by a read-modify-write and sleeps while the word holds what that left. A publisher
-//! whose swap comes before finds its way into that value, so there is no sleep; one that comes after
-//! sees WAITER and wakes.
+//! It sets WAITER by a read-modify-write and sleeps while the word holds what that left. A
+//! publisher whose swap comes before finds its way into that value, so there is no sleep; one that
+//! comes after sees WAITER and wakes.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -93,8 +93,8 @@ pub(super) enum Outcome {
     TooLate,
     /// Done by this call.
     Done,
-    /// Done by this call, which caught a panic: of the task, whose handle has the payload, or of the
-    /// closure's destructor, whose payload is here.
+    /// Done by this call, which caught a panic: of the task, whose handle has the payload, or of
+    /// the closure's destructor, whose payload is here.
     Panicked(Option<Payload>),
 }
 

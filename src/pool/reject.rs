@@ -13,19 +13,20 @@ pub enum RejectionPolicy {
     #[default]
     #[doc(alias = "AbortPolicy")]
     Abort,
-    /// Run the task on the caller, which slows it down to what the pool can take. A panic is caught,
-    /// as on a worker. If 32 such calls are nested already, refuse.
+    /// Run the task on the caller, which slows it down to what the pool can take. A panic is
+    /// caught, as on a worker. If 32 such calls are nested already, refuse.
     #[doc(alias = "CallerRunsPolicy")]
     CallerRuns,
     /// Wait for room. A task of the same pool does not wait, as the room might have to be made by
-    /// itself: it runs the new task at once, or, if 32 such calls are nested already, is refused with
+    /// itself: it runs the new task at once, or, if 32 such calls are nested already, is refused
+    /// with
     /// [`RejectReason::WouldDeadlock`].
     Block,
     /// Accept the task and drop it un-run; its handle says so.
     #[doc(alias = "DiscardPolicy")]
     Discard,
-    /// Drop the oldest task in the queue un-run, whose handle says so, and try again. If others take
-    /// the room eight times in a row, refuse.
+    /// Drop the oldest task in the queue un-run, whose handle says so, and try again. If others
+    /// take the room eight times in a row, refuse.
     #[doc(alias = "DiscardOldestPolicy")]
     DiscardOldest,
 }
@@ -124,7 +125,7 @@ impl<F> fmt::Display for Rejected<F> {
             RejectReason::ShutDown => write!(f, "task rejected: pool {pool:?} was shut down"),
             RejectReason::WouldDeadlock => write!(
                 f,
-                "task rejected: queue of pool {pool:?} is full and one of its own tasks may not wait"
+                "task rejected: queue of pool {pool:?} is full and its own tasks may not wait"
             ),
             RejectReason::Forked => {
                 write!(f, "task rejected: pool {pool:?} was built before this process was forked")

@@ -14,10 +14,10 @@
 //!
 //! # Why shutting down ends
 //!
-//! Closing the queue sets a bit in the word that every push goes through: a push that succeeded came
-//! before, and the pops that drain the queue find it. It then wakes all sleepers. A worker leaves
-//! when the queue says "closed and empty", which no later push can undo; the last to leave finds
-//! AWAITED set, or the one that awaits finds the number zero.
+//! Closing the queue sets a bit in the word that every push goes through: a push that succeeded
+//! came before, and the pops that drain the queue find it. It then wakes all sleepers. A worker
+//! leaves when the queue says "closed and empty", which no later push can undo; the last to leave
+//! finds AWAITED set, or the one that awaits finds the number zero.
 
 use alloc::sync::Arc;
 use core::cell::Cell;
@@ -176,8 +176,8 @@ impl Shared {
         }
     }
 
-    /// Sleeps until all workers have ended; `false` if `deadline` passed first. Orders nothing: that
-    /// is for joining them to do.
+    /// Sleeps until all workers have ended; `false` if `deadline` passed first. Orders nothing:
+    /// that is for joining them to do.
     pub(super) fn await_workers(&self, deadline: Deadline) -> bool {
         loop {
             let cur = self.live.fetch_or(AWAITED, Relaxed) | AWAITED; // Relaxed: row a.

@@ -8,14 +8,14 @@ use crate::raw::{PushError, Ring};
 
 /// A bounded queue for any number of producers and consumers.
 ///
-/// Allocates its places when it is made and nothing afterwards. First in, first out: values leave in
-/// the order in which their pushes took effect.
+/// Allocates its places when it is made and nothing afterwards. First in, first out: values leave
+/// in the order in which their pushes took effect.
 ///
 /// # Progress
 ///
 /// Not lock-free: a push or pop that comes to a slot in which another thread is in the middle of
-/// its own operation waits for it, pausing at first, then yielding. Operations on other slots go on.
-/// The answers "full" and "empty" are therefore never false.
+/// its own operation waits for it: pausing, then yielding, then sleeping. Operations on other slots
+/// go on. The answers "full" and "empty" are therefore never false.
 ///
 /// # Memory ordering
 ///
@@ -178,9 +178,14 @@ impl<T> IntoIterator for ArrayQueue<T> {
 /// queue.push('b');
 /// assert_eq!(queue.into_iter().collect::<String>(), "ab");
 /// ```
-#[derive(Debug)]
 pub struct IntoIter<T> {
     queue: ArrayQueue<T>,
+}
+
+impl<T> fmt::Debug for IntoIter<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IntoIter").field("len", &self.queue.len()).finish()
+    }
 }
 
 impl<T> Iterator for IntoIter<T> {

@@ -27,8 +27,8 @@ use crate::raw::{self, EventCount, Ring};
 /// # Memory ordering
 ///
 /// Everything done before a push happens before the return of the pop that took its value, and
-/// everything done before `close` happens before the return of an operation that says so by
-/// [`PopError::Closed`] or [`PushErrorReason::Closed`] after having slept.
+/// everything done before `close` happens before the return of an operation that says
+/// [`PopError::Closed`] or [`PushErrorReason::Closed`].
 ///
 /// # Cost
 ///

@@ -21,11 +21,11 @@
 //!
 //! ```text
 //! state       meaning                          who leaves it, and how
-//! QUEUED  0   in the ring                      owner, timed out: unlinks itself under the list lock
+//! QUEUED  0   in the ring                      owner, timed out: unlinks itself, list locked
 //!                                              notifier, under the list lock: -> NOTIFIED or TAKEN
-//! TAKEN   1   notified, in a chain that the    whoever walks the chain: -> MOVED or NOTIFIED
-//!             first of its notify_all moves
-//! NOTIFIED 2  free to go                       owner: locks its mutex, then moves its chain, if any
+//! TAKEN   1   notified, in a chain that the    the notifier: -> NOTIFIED
+//!             first with its mutex moves       owner of the node in front: -> MOVED
+//! NOTIFIED 2  free to go                       owner: locks its mutex, then moves its chain
 //! MOVED   3   asleep on its mutex's word, or   owner: locks its mutex as one that slept there
 //!             about to find out
 //! ```
@@ -62,12 +62,13 @@
 //! `notify_one`: the node is unlinked and NOTIFIED before the wake. Its owner compares the state as
 //! the kernel queues it, so it either sees NOTIFIED or is queued when the wake comes.
 //!
-//! `notify_all`: the first node is NOTIFIED with the rest as its chain, all TAKEN. Its owner locks
-//! the mutex, which ends its part as a waiter, and only then moves the chain: it sets SLEEPERS on
-//! the mutex, and for each node stores MOVED and then asks the kernel to move whoever sleeps on
-//! that node to the mutex's word. An owner that was asleep is woken by an unlock of the mutex, for
-//! SLEEPERS is set; one that was awake finds MOVED and locks as one that slept. Either way it sets
-//! SLEEPERS again when it locks, so those moved after it are woken in turn.
+//! `notify_all`: all nodes are TAKEN; for each mutex among them, the first node is NOTIFIED with
+//! the rest as its chain. Its owner locks the mutex, which ends its part as a waiter, and only then
+//! moves the chain: it sets SLEEPERS on the mutex, and for each node stores MOVED and then asks the
+//! kernel to move whoever sleeps on that node to the mutex's word. An owner that was asleep is
+//! woken by an unlock of the mutex, for SLEEPERS is set; one that was awake finds MOVED and locks
+//! as one that slept. Either way it sets SLEEPERS again when it locks, so those moved after it are
+//! woken in turn.
 //!
 //! A moved owner whose deadline passes or whose sleep is interrupted consumed no wake-up of the
 //! mutex. One whose wait was woken goes to lock the mutex, so a wake-up of the mutex is not lost on
@@ -76,14 +77,15 @@
 //! # Cost
 //!
 //! A wait adds two read-modify-writes on the condvar's line to those of the mutex. A notification
-//! without a waiter is one load. `notify_all` wakes one thread whatever the number of waiters; each
-//! other waiter costs one call to move it and one to wake it when it can run.
+//! without a waiter is one load. `notify_all` wakes one thread per mutex whatever the number of
+//! waiters; each other waiter costs one call to move it and one to wake it when it can run.
 //!
 //! # Not provided
 //!
 //! Waiting across processes: nodes are addresses of this one.
 
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::ptr;
 
 use super::Mutex;
@@ -101,6 +103,8 @@ struct Node {
     state: Futex<Private>,
     /// The mutex that the owner will lock again. Compared, and used only by its holder.
     mutex: *const Mutex,
+    /// That of the list lock when the node was made.
+    epoch: u32,
     links: UnsafeCell<Links>,
 }
 
@@ -116,6 +120,7 @@ impl Node {
         Self {
             state: Futex::new(QUEUED),
             mutex,
+            epoch: list_epoch(),
             links: UnsafeCell::new(Links { prev: ptr::null(), next: ptr::null() }),
         }
     }
@@ -126,6 +131,14 @@ impl Node {
     unsafe fn links(&self) -> Links {
         // SAFETY: no other thread accesses them now, by the caller's contract.
         self.links.with_mut(|links| unsafe { *links })
+    }
+
+    /// # Safety
+    ///
+    /// The caller may access the links (invariant 2).
+    unsafe fn set_next(&self, next: *const Node) {
+        // SAFETY: as in `links`.
+        self.links.with_mut(|links| unsafe { (*links).next = next });
     }
 
     /// # Safety
@@ -175,9 +188,10 @@ impl Condvar {
             // Never slept on the mutex's word.
             End::Notified | End::TimedOut => mutex.lock(),
             // May have: others may sleep behind us (invariant 2 of the mutex).
-            End::Moved => {
+            End::Moved if !mutant!("condvar.moved-as-newcomer") => {
                 mutex.lock_sleeping(Deadline::NEVER);
             }
+            End::Moved => mutex.lock(),
         }
         if end == End::Notified {
             // SAFETY: NOTIFIED made the chain this thread's (invariant 2), and it owns the mutex.
@@ -203,7 +217,7 @@ impl Condvar {
     /// Whether anybody waits at this moment.
     pub fn has_waiters(&self) -> bool {
         // Relaxed: row e.
-        !self.tail.load(Relaxed).is_null()
+        !self.tail.load(Relaxed).is_null() && !self.list.is_inherited()
     }
 
     fn link(&self, node: &Node) {
@@ -218,7 +232,7 @@ impl Condvar {
                 let head = (*tail).links().next;
                 node.set_links(Links { prev: tail, next: head });
                 (*head).set_links(Links { prev: node, ..(*head).links() });
-                (*tail).set_links(Links { next: node, ..(*tail).links() });
+                (*tail).set_next(node);
             }
         }
         self.tail.store(ptr::from_ref(node).cast_mut(), Relaxed); // Relaxed: row f.
@@ -237,7 +251,7 @@ impl Condvar {
             if ptr::eq(next, node) {
                 self.tail.store(ptr::null_mut(), Relaxed); // Relaxed: row f.
             } else {
-                (*prev).set_links(Links { next, ..(*prev).links() });
+                (*prev).set_next(next);
                 (*next).set_links(Links { prev, ..(*next).links() });
                 if ptr::eq(self.tail.load(Relaxed), node) {
                     self.tail.store(prev.cast_mut(), Relaxed); // Relaxed: row f.
@@ -269,11 +283,13 @@ impl Condvar {
 
     /// Unlinks a node whose deadline has passed; `false` if a notifier had it before.
     fn give_up(&self, node: &Node) -> bool {
-        let _held = self.lock_list();
+        let held = self.lock_list();
         // Relaxed: row g; a notifier left QUEUED under the list lock.
         let queued = node.state.load(Relaxed) == QUEUED;
-        if queued {
-            // SAFETY: the list lock is held, and a QUEUED node is in the ring.
+        // A signal handler may have forked during the wait, and this be the child: the ring that the
+        // node was in is forgotten.
+        if queued && node.epoch == held.epoch {
+            // SAFETY: the list lock is held, and a QUEUED node of this process is in the ring.
             unsafe { self.unlink(node) };
         }
         queued || mutant!("condvar.timeout-eats-notify")
@@ -302,30 +318,30 @@ impl Condvar {
     #[cold]
     #[inline(never)]
     fn notify_all_slow(&self) -> usize {
-        let (first, count) = {
+        let (mut taken, count) = {
             let _held = self.lock_list();
             let tail = self.tail.load(Relaxed).cast_const(); // Relaxed: row f.
             if tail.is_null() {
                 return 0;
             }
             self.tail.store(ptr::null_mut(), Relaxed); // Relaxed: row f.
-            // SAFETY: the list lock is held and the ring was ours to take: its members are alive
-            // until they are released or moved, which starts with the last line.
+            // SAFETY: the list lock is held, so the ring is ours to take. Its members are alive:
+            // they stay until they are released or moved.
             unsafe {
                 let first = (*tail).links().next;
-                // Open the ring: the rest is the chain of the first.
-                (*tail).set_links(Links { next: ptr::null(), ..(*tail).links() });
-                let mut count = 1;
-                let mut node = (*first).links().next;
-                while !node.is_null() {
-                    (*node).state.store(TAKEN, Relaxed); // Relaxed: row g.
-                    count += 1;
-                    node = (*node).links().next;
-                }
-                (release(first), count)
+                (*tail).set_next(ptr::null());
+                (first, mark_taken(first))
             }
         };
-        wake(first);
+        while !taken.is_null() {
+            // SAFETY: the chain is ours since its nodes are TAKEN. Its first part goes to its first
+            // node's owner, the second part remains ours.
+            unsafe {
+                let others = split_off_other_mutexes(taken);
+                wake(release(taken));
+                taken = others;
+            }
+        }
         count
     }
 
@@ -339,6 +355,58 @@ impl Condvar {
     }
 }
 
+/// Marks the nodes of a chain as notified but not yet free to go, and counts them.
+///
+/// # Safety
+///
+/// The list lock is held, and the chain was taken out of the ring under it.
+unsafe fn mark_taken(mut node: *const Node) -> usize {
+    let mut count = 0;
+    while !node.is_null() {
+        // SAFETY: by the caller's contract the nodes are alive and their links are ours.
+        unsafe {
+            (*node).state.store(TAKEN, Relaxed); // Relaxed: row g.
+            node = (*node).links().next;
+        }
+        count += 1;
+    }
+    count
+}
+
+/// Leaves in the chain of `first` those that wait with the same mutex, in their order, and returns
+/// the chain of the others: they must not wait for a mutex that they do not use.
+///
+/// # Safety
+///
+/// The caller owns the chain, which is TAKEN.
+unsafe fn split_off_other_mutexes(first: *const Node) -> *const Node {
+    let mut last_same = first;
+    let (mut first_other, mut last_other) = (ptr::null::<Node>(), ptr::null::<Node>());
+    // SAFETY: by the caller's contract the nodes are alive and their links are ours; the mutexes
+    // are compared, not used.
+    unsafe {
+        let mut node = (*first).links().next;
+        while !node.is_null() {
+            let next = (*node).links().next;
+            if ptr::eq((*node).mutex, (*first).mutex) {
+                (*last_same).set_next(node);
+                last_same = node;
+            } else if first_other.is_null() {
+                (first_other, last_other) = (node, node);
+            } else {
+                (*last_other).set_next(node);
+                last_other = node;
+            }
+            node = next;
+        }
+        (*last_same).set_next(ptr::null());
+        if !last_other.is_null() {
+            (*last_other).set_next(ptr::null());
+        }
+    }
+    first_other
+}
+
 /// Lets the owner of `node` go. What is returned is only an address (invariant 4).
 ///
 /// # Safety
@@ -349,6 +417,10 @@ unsafe fn release(node: *const Node) -> *const Futex<Private> {
     let word = unsafe { &raw const (*node).state };
     // SAFETY: as above. Release: row c.
     unsafe { (*word).swap(NOTIFIED, ord!("condvar.c", Release)) };
+    if mutant!("condvar.touch-after-notified") {
+        // SAFETY: none; the model has to notice.
+        unsafe { (*node).links() };
+    }
     word
 }
 
@@ -362,7 +434,7 @@ fn wake(word: *const Futex<Private>) {
 ///
 /// # Safety
 ///
-/// The calling context owns `mutex` and the chain that starts at `node`.
+/// The calling context owns `mutex` and the chain that starts at `node`, all of which wait with it.
 unsafe fn move_chain(mut node: *const Node, mutex: &Mutex) {
     if node.is_null() || mutant!("condvar.drop-chain") {
         return;
@@ -372,23 +444,12 @@ unsafe fn move_chain(mut node: *const Node, mutex: &Mutex) {
     while !node.is_null() {
         // SAFETY: the chain is ours, and a TAKEN node waits for what is stored below.
         let next = unsafe { (*node).links() }.next;
-        // SAFETY: as above; the mutex is compared, not used.
-        if ptr::eq(unsafe { (*node).mutex }, mutex) {
-            // SAFETY: the owner of the node has to lock `mutex` before it returns, and we hold it,
-            // so the node is alive in both lines (invariant 5).
-            let state = unsafe { &(*node).state };
-            state.store(MOVED, Relaxed); // Relaxed: row g.
-            if !mutant!("condvar.move") {
-                state.requeue(1, mutex.word());
-            }
-        } else {
-            // It waits with another mutex, which we do not hold: its owner may go on its own.
-            // SAFETY: the chain is ours; this node leaves it.
-            let word = unsafe {
-                (*node).set_links(Links { prev: ptr::null(), next: ptr::null() });
-                release(node)
-            };
-            wake(word);
+        // SAFETY: the node waits with `mutex`, as all of a chain do with one. Its owner has to lock
+        // that before it returns, and we hold it, so the node is alive (invariant 5).
+        let state = unsafe { &(*node).state };
+        state.store(MOVED, Relaxed); // Relaxed: row g.
+        if !mutant!("condvar.move") {
+            state.requeue(1, mutex.word());
         }
         node = next;
     }
@@ -405,6 +466,10 @@ impl fmt::Debug for Condvar {
         f.debug_struct("Condvar").field("has_waiters", &self.has_waiters()).finish()
     }
 }
+
+// A list is whole whenever user code runs.
+impl UnwindSafe for Condvar {}
+impl RefUnwindSafe for Condvar {}
 
 // SAFETY: nodes are shared under the list lock by the rules above, and hold nothing of the user's.
 unsafe impl Send for Condvar {}
@@ -430,6 +495,11 @@ struct HeldList<'a> {
     epoch: u32,
 }
 
+/// The fork epoch, where the list lock's word has it.
+fn list_epoch() -> u32 {
+    fork_epoch() << 2
+}
+
 impl ListLock {
     model_const_fn! {
         const fn new() -> Self {
@@ -438,9 +508,14 @@ impl ListLock {
         }
     }
 
+    /// Whether the word was last written by another process.
+    fn is_inherited(&self) -> bool {
+        self.word.load(Relaxed) & !LIST_STATE != list_epoch() // Relaxed: a display.
+    }
+
     /// Takes the lock. The flag says that it was taken over from another process.
     fn lock(&self) -> (HeldList<'_>, bool) {
-        let epoch = fork_epoch() << 2;
+        let epoch = list_epoch();
         let held = HeldList { lock: self, epoch };
         let mut spins = SPIN_LIMIT;
         let mut claim = LIST_HELD;

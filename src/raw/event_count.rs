@@ -1,7 +1,7 @@
 //! Sleeping until something that others change without a lock has changed.
 //!
-//! A lock-free structure has no mutex to wait with. Its waiters announce themselves, look once more,
-//! and then sleep unless something was announced in between:
+//! A lock-free structure has no mutex to wait with. Its waiters announce themselves, look once
+//! more, and then sleep unless something was announced in between:
 //!
 //! ```text
 //! waiter                                   notifier
@@ -40,17 +40,17 @@
 //! # Why no wake-up is lost
 //!
 //! One of the fences comes first. If (a): the notifier sees the waiter counted, moves the sequence
-//! and wakes; the waiter, if it is not asleep yet, finds the sequence changed, and otherwise is among
-//! the sleepers, of whom `notify(n)` wakes *n*. If (b): the waiter's look N2 sees the change. A
-//! sleeper whose wake-up was meant for a change that another thread used up simply looks again.
+//! and wakes; the waiter, if it is not asleep yet, finds the sequence changed, and otherwise is
+//! among the sleepers, of whom `notify(n)` wakes *n*. If (b): the waiter's look N2 sees the change.
+//! A sleeper whose wake-up was meant for a change that another thread used up simply looks again.
 //!
-//! A waiter that was preempted between `prepare` and its sleep while exactly 2^32 notifications were
-//! made would not notice; at one per 100 ns that is a preemption of seven minutes.
+//! A waiter that was preempted between `prepare` and its sleep while exactly 2^32 notifications
+//! were made would not notice; at one per 100 ns that is a preemption of seven minutes.
 //!
 //! # Cost
 //!
-//! `notify` without waiters: one full fence and one load. A wait: two read-modify-writes, a fence and
-//! the sleep.
+//! `notify` without waiters: one full fence and one load. A wait: two read-modify-writes, a fence
+//! and the sleep.
 //!
 //! # Sources
 //!
@@ -116,7 +116,7 @@ impl<S: Scope> EventCount<S> {
     /// Announces a change that concerns all: wakes every sleeper.
     #[inline]
     pub fn notify_all(&self) {
-        self.notify(u32::MAX);
+        self.notify(if mutant!("event_count.notify-all") { 1 } else { u32::MAX });
     }
 
     #[inline]

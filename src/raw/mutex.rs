@@ -9,8 +9,8 @@
 //!   +-------------------------------+----------+---------+
 //!
 //! value                    lock    the unlocker owes   moves
-//! FREE      (0)            free    -                   lock -> HELD       a waiter swaps -> CONTENDED
-//! HELD      (LOCKED)       taken   nothing             unlock -> FREE     a waiter swaps -> CONTENDED
+//! FREE      (0)            free    -                   lock -> HELD      a waiter swaps -> CONTENDED
+//! HELD      (LOCKED)       taken   nothing             unlock -> FREE    a waiter swaps -> CONTENDED
 //! CONTENDED (both bits)    taken   one wake-up         unlock -> FREE
 //! ```
 //!
@@ -19,7 +19,8 @@
 //!
 //! # Invariants
 //!
-//! 1. A context owns the lock iff it set `LOCKED` and has not called [`unlock`](Mutex::unlock) since.
+//! 1. A context owns the lock iff it set `LOCKED` and has not called [`unlock`](Mutex::unlock)
+//!    since.
 //! 2. While a thread sleeps on the word, the word is `CONTENDED`, or a wake-up is on its way, or a
 //!    woken thread has yet to swap. So a thread that may have slept, and one that others sleep
 //!    behind, never takes the lock as `HELD`.
@@ -53,8 +54,9 @@
 //!
 //! # Scaling
 //!
-//! One read-modify-write to lock, one to unlock; with the word and the data in one line, a hand-over
-//! moves that line once. A waiter polls only while nobody sleeps and then leaves the line alone.
+//! One read-modify-write to lock, one to unlock; with the word and the data in one line, a
+//! hand-over moves that line once. A waiter polls only while nobody sleeps and then leaves the line
+//! alone.
 //!
 //! # Sources
 //!

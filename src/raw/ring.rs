@@ -18,9 +18,9 @@
 //! p + one_lap                             empty, for the push one lap later
 //! ```
 //!
-//! `one_lap` is the power of two above the capacity, so any capacity works, and `p + 1` of a slot is
-//! never `p + one_lap`. Positions have 63 bits; with capacity *c* the lap repeats after more than
-//! 2^61 pushes whatever *c* is: centuries at any rate.
+//! `one_lap` is the power of two above the capacity, so any capacity works, and `p + 1` of a slot
+//! is never `p + one_lap`. Positions have 63 bits; with capacity *c* the lap repeats after more
+//! than 2^61 pushes whatever *c* is: centuries at any rate.
 //!
 //! # Invariants
 //!
@@ -42,25 +42,28 @@
 //! | e | compare-exchange of `head`, `tail` | Relaxed | - | hands out a position; (a) to (d) order the slot |
 //! | f | fence before "full" | SeqCst | f, g | store, then look: a pop that came before in real time is seen |
 //! | g | fence before "empty" | SeqCst | f, g | as (f), for a push |
+//! | h | close sets CLOSED | Release | i | publish what came before the end |
+//! | i | load of the tail once CLOSED was seen | Acquire | h | see it |
 //!
 //! # Linearization points
 //!
-//! A push or pop that succeeds: its compare-exchange. A refusal: the load of the other end after the
-//! fence. An operation that finds a position handed out but not yet published waits for it rather
-//! than answer "full" or "empty" falsely; it is therefore **not lock-free**: a thread that is
-//! preempted between its two steps holds up those that come to the same slot. They pause, then
-//! yield.
+//! A push or pop that succeeds: its compare-exchange. A refusal: the load of the other end after
+//! the fence. An operation that finds a position handed out but not yet published waits for it
+//! rather than answer "full" or "empty" falsely; it is therefore **not lock-free**: a thread that
+//! is preempted between its two steps holds up those that come to the same slot. They pause, then
+//! yield, then sleep for up to a millisecond at a time, so that a thread of lower priority gets to
+//! finish.
 //!
 //! # Scaling
 //!
-//! A push or a pop is one compare-exchange on its end's line and one plain store to the slot's line.
-//! Pushers contend for `tail`, poppers for `head`; the two ends are on lines of their own and look at
-//! each other only when the ring seems full or empty.
+//! A push or a pop is one compare-exchange on its end's line and one plain store to the slot's
+//! line. Pushers contend for `tail`, poppers for `head`; the two ends are on lines of their own and
+//! look at each other only when the ring seems full or empty.
 //!
 //! # Sources
 //!
-//! Dmitry Vyukov, "Bounded MPMC queue" (1024cores.net); the lap in the position, for capacities that
-//! are not powers of two, as in crossbeam-queue's `ArrayQueue`.
+//! Dmitry Vyukov, "Bounded MPMC queue" (1024cores.net); the lap in the position, for capacities
+//! that are not powers of two, as in crossbeam-queue's `ArrayQueue`.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -140,6 +143,7 @@ impl<T> Ring<T> {
         let mut tail = self.tail.load(Relaxed); // Relaxed: row e decides.
         loop {
             if tail & CLOSED != 0 {
+                self.see_closed();
                 return Err(PushError::Closed(value));
             }
             let slot = self.slot(tail);
@@ -203,8 +207,11 @@ impl<T> Ring<T> {
                     fence(ord!("ring.g", SeqCst)); // SeqCst: row g.
                     let tail = self.tail.load(Relaxed);
                     if tail & !CLOSED == head {
-                        let closed = tail & CLOSED != 0;
-                        return Err(if closed { PopError::Closed } else { PopError::Empty });
+                        if tail & CLOSED == 0 {
+                            return Err(PopError::Empty);
+                        }
+                        self.see_closed();
+                        return Err(PopError::Closed);
                     }
                 }
                 backoff.wait_for_other();
@@ -219,9 +226,14 @@ impl<T> Ring<T> {
         if mutant!("ring.close") {
             return true;
         }
-        // Relaxed: row e; what else the closer has to say it says to sleepers, through the event
-        // count, whose fences order this.
-        self.tail.fetch_or(CLOSED, Relaxed) & CLOSED == 0
+        // Release: row h.
+        self.tail.fetch_or(CLOSED, ord!("ring.h", Release)) & CLOSED == 0
+    }
+
+    /// Makes what came before `close` visible to a thread that has found CLOSED set. It stays set,
+    /// and the tail stays where it is, so this reads it again.
+    fn see_closed(&self) {
+        self.tail.load(ord!("ring.i", Acquire)); // Acquire: row i.
     }
 
     /// Whether the ring was closed.
@@ -248,13 +260,15 @@ impl<T> Ring<T> {
 
     /// Whether there is no value at this moment.
     pub fn is_empty(&self) -> bool {
-        fence(SeqCst); // SeqCst: as row g, for those who ask instead of popping.
+        // SeqCst: as row g, for those who ask instead of popping.
+        fence(ord!("ring.g/is_empty", SeqCst));
         self.head.load(Relaxed) == self.tail.load(Relaxed) & !CLOSED
     }
 
     /// Whether there is no free place at this moment.
     pub fn is_full(&self) -> bool {
-        fence(SeqCst); // SeqCst: as row f, for those who ask instead of pushing.
+        // SeqCst: as row f, for those who ask instead of pushing.
+        fence(ord!("ring.f/is_full", SeqCst));
         let tail = self.tail.load(Relaxed) & !CLOSED;
         self.head.load(Relaxed) + self.one_lap == tail
     }

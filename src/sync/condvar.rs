@@ -11,12 +11,12 @@ use crate::raw;
 /// until another thread says that the guarded data has changed.
 ///
 /// Sixteen bytes, no allocation. Waiters queue on their own stacks, first come, first notified. So
-/// there are **no spurious wake-ups**, `notify_*` says exactly how many it let go, and a waiter that
-/// timed out took nobody's notification. (Look at the condition again all the same: between the
-/// notification and the return another thread may have had the mutex.)
+/// there are **no spurious wake-ups**, `notify_*` says exactly how many it let go, and a waiter
+/// that timed out took nobody's notification. (Look at the condition again all the same: between
+/// the notification and the return another thread may have had the mutex.)
 ///
-/// [`notify_all`](Self::notify_all) wakes one waiter and moves the others to the queue of the mutex,
-/// where each is woken when it can have it: no stampede.
+/// [`notify_all`](Self::notify_all) wakes one waiter and moves the others to the queue of the
+/// mutex, where each is woken when it can have it: no stampede.
 ///
 /// Different waiters of one condition variable may use different mutexes.
 ///
@@ -35,10 +35,10 @@ use crate::raw;
 ///
 /// # Differences
 ///
-/// From `std::sync::Condvar`: `wait` takes the guard by reference, there are no spurious wake-ups, and
-/// a notification without a waiter is one load. From `parking_lot::Condvar`: 16 bytes instead of 8 and
-/// no parking lot; several mutexes at once are allowed; `notify_all` wakes its first waiter even
-/// while the mutex is locked; `wait_until` and its kin also take a [`Deadline`].
+/// From `std::sync::Condvar`: `wait` takes the guard by reference, there are no spurious wake-ups,
+/// and a notification without a waiter is one load. From `parking_lot::Condvar`: 16 bytes instead
+/// of 8 and no parking lot; several mutexes at once are allowed; `notify_all` wakes its first
+/// waiter even while the mutex is locked; `wait_until` and its kin also take a [`Deadline`].
 ///
 /// # Examples
 ///
@@ -146,8 +146,8 @@ impl Condvar {
         self.wait_until(guard, Deadline::after(timeout))
     }
 
-    /// As [`wait`](Self::wait), but until `deadline` at the latest; locking the mutex again may take
-    /// longer.
+    /// As [`wait`](Self::wait), but until `deadline` at the latest; locking the mutex again may
+    /// take longer.
     ///
     /// ```
     /// use lockwork::{Condvar, Mutex};
@@ -212,8 +212,8 @@ impl Condvar {
         self.wait_while_until_internal(guard, condition, Deadline::after(timeout))
     }
 
-    /// As [`wait_while`](Self::wait_while), until `deadline` at the latest. The result says that the
-    /// time was up *and* the condition still held.
+    /// As [`wait_while`](Self::wait_while), until `deadline` at the latest. The result says that
+    /// the time was up *and* the condition still held.
     ///
     /// ```
     /// use lockwork::{Condvar, Deadline, Mutex};

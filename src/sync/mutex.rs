@@ -14,8 +14,8 @@ use crate::raw;
 ///
 /// Locking is one atomic exchange when nobody is in the way, and so is unlocking; neither enters
 /// the kernel then. A thread that finds the lock taken polls for a moment and then sleeps in the
-/// kernel. There is no global state and no allocation, so the lock may guard a global allocator, and
-/// one that is free when a process forks works in the child.
+/// kernel. There is no global state and no allocation, so the lock may guard a global allocator,
+/// and one that is free when a process forks works in the child.
 ///
 /// The constructor is `const`: a `static` needs no lazy initialization.
 ///
@@ -41,8 +41,9 @@ use crate::raw;
 ///
 /// # Fork and signals
 ///
-/// In a child of `fork`, a mutex that another thread held stays locked for ever, as that thread does
-/// not exist there. Locking inside a signal handler may find the interrupted code as the owner.
+/// In a child of `fork`, a mutex that another thread held stays locked for ever, as that thread
+/// does not exist there. Locking inside a signal handler may find the interrupted code as the
+/// owner.
 ///
 /// # Differences
 ///
@@ -202,8 +203,8 @@ impl<T: ?Sized> Mutex<T> {
         self.raw.lock_until(deadline).then(|| unsafe { MutexGuard::new(self) })
     }
 
-    /// Whether the lock is taken at this moment, by any thread. Good for assertions and displays; by
-    /// the time the answer is read it may be out of date.
+    /// Whether the lock is taken at this moment, by any thread. Good for assertions and displays;
+    /// by the time the answer is read it may be out of date.
     ///
     /// ```
     /// let mutex = lockwork::Mutex::new(());
@@ -302,8 +303,8 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
 
     /// Narrows the guard to a part of the data.
     ///
-    /// An associated function, as a method would hide one of the data's. If `part` panics, the mutex
-    /// is unlocked.
+    /// An associated function, as a method would hide one of the data's. If `part` panics, the
+    /// mutex is unlocked.
     ///
     /// ```
     /// use lockwork::{Mutex, MutexGuard};

@@ -12,8 +12,8 @@ use crate::raw;
 /// Puts its thread to sleep until somebody with the [`Unparker`] says go.
 ///
 /// A parker holds at most one token. [`park`](Self::park) takes it, sleeping until there is one;
-/// [`unpark`](Unparker::unpark) leaves it, however often it is called. So an `unpark` that comes first
-/// is not lost, and there are no spurious returns.
+/// [`unpark`](Unparker::unpark) leaves it, however often it is called. So an `unpark` that comes
+/// first is not lost, and there are no spurious returns.
 ///
 /// # Memory ordering
 ///
@@ -21,8 +21,8 @@ use crate::raw;
 ///
 /// # Differences
 ///
-/// From `std::thread::park`: the token belongs to this object, not to the thread, so libraries do not
-/// take each other's. From `crossbeam_utils::sync::Parker`: [`park_for`](Self::park_for) and
+/// From `std::thread::park`: the token belongs to this object, not to the thread, so libraries do
+/// not take each other's. From `crossbeam_utils::sync::Parker`: [`park_for`](Self::park_for) and
 /// [`park_until`](Self::park_until) say whether the token came.
 ///
 /// # Examples

@@ -15,8 +15,8 @@ pub(crate) fn tid() -> u32 {
 
 /// Lets another thread run, if one is ready on this processor.
 ///
-/// Cannot fail on Linux. Where a seccomp filter refuses it, the caller carries on, which is all that
-/// a hint needs; so there is no result.
+/// Cannot fail on Linux. Where a seccomp filter refuses it, the caller carries on, which is all
+/// that a hint needs; so there is no result.
 #[cfg_attr(not(feature = "alloc"), allow(dead_code, reason = "only the rings wait by yielding"))]
 pub(crate) fn yield_now() {
     // SAFETY: no arguments, no memory.

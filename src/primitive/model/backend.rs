@@ -46,8 +46,8 @@ macro_rules! shadowed {
                 Self { value: loom::sync::atomic::$name::new(value), shadow: Shadow::new() }
             }
             pub fn get_mut(&mut self) -> &mut $int {
-                // SAFETY: loom offers only a closure; the borrow of `self` outlives it all the same,
-                // as the value lives in `self`.
+                // SAFETY: loom offers only a closure; the borrow of `self` outlives it all the
+                // same, as the value lives in `self`.
                 unsafe { &mut *self.value.with_mut(|value| value as *mut $int) }
             }
             pub fn load(&self, order: Ordering) -> $int {
@@ -182,11 +182,13 @@ impl<S: Scope> Futex<S> {
         self.word.fetch_sub(value, order)
     }
     pub fn wait(&self, expected: u32, deadline: Deadline) -> Wait {
-        // The kernel compares under its bucket lock, so it sees the newest value: a
-        // read-modify-write does too, where a load could return an old one.
+        // The kernel compares under its bucket lock, so it sees the newest value, and it writes
+        // nothing. A read-modify-write that fails does both; a load could return an old value, and
+        // one that succeeds would leave a store that other threads' plain stores are not ordered
+        // with.
         let holds = || {
-            let order = Ordering::Relaxed;
-            self.word.value.compare_exchange(expected, expected, order, order).is_ok()
+            let (other, order) = (!expected, Ordering::Relaxed);
+            self.word.value.compare_exchange(other, other, order, order) == Err(expected)
         };
         kernel::wait(address(self), holds, deadline)
     }
@@ -250,8 +252,8 @@ fn address<T>(word: &T) -> usize {
 
 /// A cell whose accesses loom checks against each other.
 ///
-/// Tracking is apart from the data, so that the tracker of a guard does not depend on what the guard
-/// was mapped to.
+/// Tracking is apart from the data, so that the tracker of a guard does not depend on what the
+/// guard was mapped to.
 #[derive(Debug)]
 pub struct UnsafeCell<T: ?Sized> {
     tracker: loom::cell::UnsafeCell<()>,

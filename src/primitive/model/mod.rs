@@ -2,10 +2,10 @@
 //!
 //! # What the model adds to loom
 //!
-//! * **Shadows.** loom 0.7 keeps one last access per atomic and thread, so a thread's own load hides
-//!   its earlier ones, and interleavings are skipped (tokio-rs/loom#166 and #392). Each atomic here
-//!   carries a shadow on which a Relaxed read-modify-write is done before every access: that gives
-//!   the explorer a conflict to reorder and gives the program no happens-before edge.
+//! * **Shadows.** loom 0.7 keeps one last access per atomic and thread, so a thread's own load
+//!   hides its earlier ones, and interleavings are skipped (tokio-rs/loom#166 and #392). Each
+//!   atomic here carries a shadow on which a Relaxed read-modify-write is done before every access:
+//!   that gives the explorer a conflict to reorder and gives the program no happens-before edge.
 //! * **A kernel.** Sleepers queue in ordinary memory, which the explorer does not see. Every futex
 //!   operation therefore begins with a Relaxed read-modify-write of one token that it does see. The
 //!   value check of a wait is a read-modify-write too, as the kernel compares the newest value.
