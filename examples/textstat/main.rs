@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release --example textstat -- --help` lists the options. What to look at:
 //!
-//! * `count_pooled`: the full queue pushes back on the directory walk, so memory does not grow with
-//!   the tree. A closure that the pool refuses is not lost: it comes back un-run, and runs here.
+//! * `count_pooled`: the full queue pushes back on the directory walk, however large the tree is. A
+//!   closure that the pool refuses is not lost: it comes back un-run, and runs here.
 //! * `count::Stats`: a file is counted without a lock, then added to a slot under a `Mutex`.
 //! * A task that panics costs its own file only: the pool goes on, and the exit status tells.
 
