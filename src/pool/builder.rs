@@ -9,8 +9,8 @@ use std::io;
 
 use super::worker::{self, Shared};
 use super::{RejectionPolicy, ThreadPool};
-use crate::Mutex;
 use crate::primitive::thread;
+use crate::sync::Mutex;
 
 /// The description of a [`ThreadPool`].
 ///
@@ -43,6 +43,12 @@ pub struct Builder {
     name: String,
     stack_size: Option<usize>,
 }
+
+/// The kernel's limit of ids on 64-bit machines (`PID_MAX_LIMIT`).
+const MAX_THREADS: usize = 1 << 22;
+
+/// Less than the 2^47 bytes of a process's address space, at 24 bytes a place.
+const MAX_CAPACITY: usize = 1 << 42;
 
 impl Builder {
     pub(super) fn new() -> Self {
@@ -134,15 +140,20 @@ impl Builder {
         if threads == 0 {
             return refuse("the number of threads is zero");
         }
+        if threads > MAX_THREADS {
+            return refuse("the number of threads is above what the kernel has ids for");
+        }
         if capacity == 0 {
             return refuse("the queue capacity is zero");
+        }
+        if capacity > MAX_CAPACITY {
+            return refuse("the queue capacity is above what memory can be addressed for");
         }
         if name.contains('\0') {
             return refuse("the name contains a zero byte");
         }
         let shared = Arc::new(Shared::new(name.clone(), threads, capacity, self.rejection));
-        let pool =
-            ThreadPool { shared: shared.clone(), threads: Mutex::new(Vec::with_capacity(threads)) };
+        let pool = ThreadPool { shared: shared.clone(), threads: Mutex::new(Vec::new()) };
         for index in 0..threads {
             let mut builder = thread::Builder::new().name(format!("{name}-{index}"));
             if let Some(bytes) = self.stack_size {

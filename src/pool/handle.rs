@@ -47,7 +47,8 @@ impl<T> JoinHandle<T> {
     ///
     /// Called by a task of the same pool, it runs a task that has not started at once, on this
     /// thread, instead of waiting for another: so tasks can join what they submit, on any number of
-    /// threads. Such joins nest on the stack as deep as the tasks depend on each other.
+    /// threads. Such joins nest on the stack as deep as the tasks depend on each other. The place
+    /// in the queue stays taken until a worker comes by.
     ///
     /// # Errors
     ///

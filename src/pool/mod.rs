@@ -47,7 +47,8 @@
 //!
 //! The threads of a pool do not exist in a child of `fork`. There, submitting gives
 //! [`RejectReason::Forked`], joining an unfinished task gives [`CancelReason::Forked`], and
-//! dropping the pool leaks it: nothing waits for what cannot come.
+//! dropping the pool leaks it: nothing waits for what cannot come. If it was a task that forked,
+//! the thread it runs on in the child ends when the task returns.
 
 mod builder;
 mod handle;
@@ -65,8 +66,8 @@ use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::time::Duration;
 
-use crate::Mutex;
 use crate::primitive::{Deadline, thread};
+use crate::sync::Mutex;
 use packet::{Packet, Task};
 use worker::Shared;
 
@@ -83,14 +84,15 @@ use worker::Shared;
 /// # Memory ordering
 ///
 /// Everything done before a submission happens before the task starts; everything the task does
-/// happens before the return of the `join` that hands over its result, and before
-/// [`await_termination`](Self::await_termination) returns.
+/// happens before the return of the `join` that hands over its result, and, if a worker ran it,
+/// before the return of [`await_termination`](Self::await_termination).
 ///
 /// # Deadlocks
 ///
 /// A task that joins another of the same pool that has not started runs it itself, so tasks may
 /// join what they submitted on any number of threads. A task that waits for another by other means,
-/// such as a channel, may wait for ever for a thread.
+/// such as a channel, may wait for ever for a thread. And a task that the policy or a join runs
+/// inside another suspends that one: it must neither need a lock that the other holds nor join it.
 ///
 /// # Differences
 ///
@@ -228,9 +230,10 @@ impl ThreadPool {
         }
     }
 
-    /// Waits until the pool was shut down, its tasks have run, and its threads are joined.
+    /// Waits until the pool was shut down, the tasks it had queued have run, and its threads are
+    /// joined. Tasks that the policy has other threads run are theirs to wait for.
     ///
-    /// Does not shut it down: somebody has to.
+    /// Does not shut it down: somebody has to. In a child of `fork` it returns at once.
     ///
     /// # Panics
     ///
@@ -289,14 +292,14 @@ impl ThreadPool {
     /// ```
     #[track_caller]
     pub fn await_termination_until(&self, deadline: impl Into<Deadline>) -> bool {
+        if self.shared.is_forked() {
+            return false;
+        }
         assert!(
             !self.shared.is_own_worker(),
             "lockwork: a task waits for the end of its own pool \"{}\"; let another thread do it",
             self.shared.name
         );
-        if self.shared.is_forked() {
-            return false;
-        }
         let deadline = deadline.into();
         self.shared.await_workers(deadline) && self.join_threads(deadline)
     }
@@ -326,8 +329,8 @@ impl ThreadPool {
         self.shared.queue.is_closed()
     }
 
-    /// Whether the pool was shut down, its tasks have run, and its threads are joined. If only the
-    /// joining is left to do, does it.
+    /// Whether the pool was shut down, the tasks it had queued have run, and its threads are
+    /// joined. If only the joining is left to do, does it.
     ///
     /// ```
     /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
@@ -339,8 +342,8 @@ impl ThreadPool {
         !self.shared.is_own_worker() && self.await_termination_until(Deadline::now())
     }
 
-    /// The number of tasks in the queue at this moment, cancelled ones that have not been reached
-    /// included.
+    /// The number of places taken in the queue at this moment. Tasks that were cancelled, or that a
+    /// join ran ahead of the queue, keep theirs until a worker comes by.
     ///
     /// ```
     /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
@@ -389,7 +392,7 @@ impl ThreadPool {
     }
 
     /// How many tasks have panicked so far, wherever they ran, including those whose closure
-    /// panicked while it was dropped un-run.
+    /// panicked while a policy dropped it un-run.
     ///
     /// ```
     /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;

@@ -128,14 +128,14 @@ pub(super) struct State {
     word: Futex<Private>,
     /// The process in which there are threads to run the task.
     epoch: u32,
-    /// The address of the pool's shared part, to be compared.
-    pool: *const Shared,
+    /// The pool's number.
+    pool: u64,
 }
 
 impl<F, T> Packet<F, T> {
     pub(super) fn new(closure: F, pool: &Shared) -> Self {
         Self {
-            state: State { word: Futex::new(QUEUED), epoch: pool.epoch, pool },
+            state: State { word: Futex::new(QUEUED), epoch: pool.epoch, pool: pool.id },
             cell: UnsafeCell::new(Cell::Closure(closure)),
         }
     }
@@ -252,8 +252,8 @@ impl State {
     }
 
     /// Whether the task was submitted to this pool.
-    pub(super) fn belongs_to(&self, pool: *const Shared) -> bool {
-        core::ptr::eq(self.pool, pool)
+    pub(super) fn belongs_to(&self, pool: &Shared) -> bool {
+        self.pool == pool.id
     }
 
     /// Sleeps until the task is done; `false` if `deadline` passed first, or if this process cannot

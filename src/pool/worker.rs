@@ -29,22 +29,25 @@ use super::packet::{Outcome, Runnable, State, Task, drop_payload};
 use super::{CancelReason, RejectReason, RejectionPolicy};
 use crate::primitive::Ordering::Relaxed;
 use crate::primitive::{AtomicU64, Deadline, Futex, Private, Wait};
-use crate::primitive::{fork_epoch, mutant, thread_locals};
+use crate::primitive::{fork_epoch, mutant, thread_locals, unique_id};
 use crate::queue::{BlockingQueue, PushErrorReason};
 
 const AWAITED: u32 = 1 << 0;
 const ONE_WORKER: u32 = 1 << 1;
 
-/// Tasks run inside tasks, because the policy or a join says so, at most this deep.
+/// Tasks run or are dropped inside submissions, because the policy says so, at most this deep.
 const MAX_INLINE: u32 = 32;
 
 /// Times that `DiscardOldest` makes room for others to take.
 const DISCARD_TRIES: u32 = 8;
 
 thread_locals! {
-    /// The pool whose worker this thread is.
-    static POOL: Cell<*const Shared> = Cell::new(ptr::null());
-    /// How many tasks this thread is running inside one another beyond the first.
+    /// The number of the pool whose worker this thread is or was; it may be asked for until the
+    /// thread's last destructor has run.
+    static POOL: Cell<u64> = Cell::new(0);
+    /// The pool that this thread takes tasks from at present, alive for as long.
+    static WORKING: Cell<*const Shared> = Cell::new(ptr::null());
+    /// How many submissions this thread is inside of that run or drop a task.
     static INLINE: Cell<u32> = Cell::new(0);
 }
 
@@ -53,6 +56,8 @@ pub(super) struct Shared {
     pub(super) queue: BlockingQueue<Task>,
     pub(super) name: Arc<str>,
     pub(super) threads: usize,
+    /// Tells this pool from all others, past ones included, whose memory it may have.
+    pub(super) id: u64,
     /// The process that has the threads.
     pub(super) epoch: u32,
     policy: RejectionPolicy,
@@ -71,6 +76,7 @@ impl Shared {
             queue: BlockingQueue::new(capacity),
             name,
             threads,
+            id: unique_id(),
             epoch: fork_epoch(),
             policy,
             live: Futex::new(0),
@@ -83,7 +89,7 @@ impl Shared {
     }
 
     pub(super) fn is_own_worker(&self) -> bool {
-        POOL.try_with(Cell::get).is_ok_and(|pool| ptr::eq(pool, self))
+        POOL.try_with(Cell::get).is_ok_and(|pool| pool == self.id)
     }
 
     pub(super) fn panicked(&self) -> u64 {
@@ -112,18 +118,22 @@ impl Shared {
                 self.run_inline(&*task).ok_or(RejectReason::WouldDeadlock)
             }
             RejectionPolicy::Block => self.queue.push(task).map_err(|_| RejectReason::ShutDown),
-            RejectionPolicy::Discard => {
-                self.discard(&*task);
-                Ok(())
-            }
+            RejectionPolicy::Discard => self.discard(&*task).ok_or(full),
             RejectionPolicy::DiscardOldest => self.admit_over_oldest(task, full),
         }
     }
 
     fn admit_over_oldest(&self, mut task: Task, full: RejectReason) -> Result<(), RejectReason> {
         for _ in 0..DISCARD_TRIES {
+            if self.queue.is_closed() {
+                return Err(RejectReason::ShutDown);
+            }
+            if Self::depth() >= MAX_INLINE {
+                break;
+            }
             if let Ok(oldest) = self.queue.try_pop() {
-                self.discard(&*oldest);
+                let discarded = self.discard(&*oldest);
+                debug_assert!(discarded.is_some(), "the depth was checked");
                 drop_task(oldest);
             }
             task = match self.queue.try_push(task) {
@@ -137,21 +147,30 @@ impl Shared {
         Err(full)
     }
 
-    fn discard(&self, task: &dyn Runnable) {
-        self.note(task.cancel(CancelReason::Discarded));
+    /// Drops `task` un-run. `None` if that goes too deep: what it captured may submit in turn.
+    fn discard(&self, task: &dyn Runnable) -> Option<()> {
+        self.inline(|| task.cancel(CancelReason::Discarded))
     }
 
     /// Runs `task` on this thread, inside whatever it is doing. `None` if that goes too deep.
     fn run_inline(&self, task: &dyn Runnable) -> Option<()> {
-        // A thread whose locals are gone is ending: it has no depth to speak of.
-        let depth = INLINE.try_with(Cell::get).unwrap_or(0);
+        self.inline(|| task.run())
+    }
+
+    fn inline(&self, user_code: impl FnOnce() -> Outcome) -> Option<()> {
+        let depth = Self::depth();
         if depth >= MAX_INLINE {
             return None;
         }
         let _ = INLINE.try_with(|inline| inline.set(depth + 1));
-        self.note(task.run());
+        self.note(user_code());
         let _ = INLINE.try_with(|inline| inline.set(depth));
         Some(())
+    }
+
+    fn depth() -> u32 {
+        // A thread whose locals are gone is ending: it has no depth to speak of.
+        INLINE.try_with(Cell::get).unwrap_or(0)
     }
 
     /// Counts a panic, and drops what it carried unless the handle has it.
@@ -192,12 +211,21 @@ impl Shared {
 }
 
 /// The life of a worker.
-pub(super) fn work(shared: &Shared) {
-    let _ = POOL.try_with(|pool| pool.set(shared));
+pub(super) fn work(shared: &Arc<Shared>) {
+    let _ = POOL.try_with(|pool| pool.set(shared.id));
+    let _ = WORKING.try_with(|working| working.set(Arc::as_ptr(shared)));
     while let Ok(task) = shared.queue.pop() {
-        shared.note(task.run());
+        let outcome = task.run();
+        if shared.is_forked() {
+            // The task forked and this is the child: the queue is the parent's, and the other
+            // workers are not here. Leave everything as it is, and let this thread end.
+            core::mem::forget((task, shared.clone()));
+            return;
+        }
+        shared.note(outcome);
         drop_task(task);
     }
+    let _ = WORKING.try_with(|working| working.set(ptr::null()));
     shared.worker_ends();
 }
 
@@ -211,12 +239,14 @@ pub(super) fn drop_task(task: Task) {
 /// Runs a task that somebody is about to wait for, if this is a worker of its pool and nobody has
 /// started it: otherwise all workers might come to wait for what none is left to run.
 pub(super) fn run_if_own(task: &(impl Runnable + ?Sized), state: &State) {
-    let Ok(pool) = POOL.try_with(Cell::get) else {
+    let Ok(working) = WORKING.try_with(Cell::get) else {
         return;
     };
-    if !pool.is_null() && state.belongs_to(pool) && !state.is_forked() {
-        // SAFETY: a worker holds its pool's shared part until it ends, and this thread is one.
-        let shared = unsafe { &*pool };
+    // SAFETY: set only between the first and the last line of `work`, whose caller owns a share.
+    let Some(shared) = (unsafe { working.as_ref() }) else {
+        return;
+    };
+    if state.belongs_to(shared) && !state.is_forked() {
         shared.note(task.run());
     }
 }

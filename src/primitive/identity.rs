@@ -104,6 +104,13 @@ pub(crate) fn thread_id() -> u32 {
         .unwrap_or_else(|_| sys::thread::tid())
 }
 
+/// A number that no other call in this process returns, and never zero.
+#[cfg(feature = "std")]
+pub(crate) fn unique_id() -> u64 {
+    static LAST: core::sync::atomic::AtomicU64 = core::sync::atomic::AtomicU64::new(0);
+    LAST.fetch_add(1, Relaxed) + 1 // Relaxed: a number by itself.
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

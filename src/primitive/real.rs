@@ -22,6 +22,8 @@ pub(crate) use super::identity::fork_epoch;
     expect(unused_imports, reason = "locks that record their owner build on it")
 )]
 pub(crate) use super::identity::thread_id;
+#[cfg(feature = "std")]
+pub(crate) use super::identity::unique_id;
 #[cfg(feature = "alloc")]
 pub(crate) use atomics::AtomicU64;
 pub(crate) use atomics::{AtomicPtr, AtomicU32};

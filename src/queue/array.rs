@@ -21,6 +21,12 @@ use crate::raw::{PushError, Ring};
 ///
 /// Everything done before a push happens before the return of the pop that took its value.
 ///
+/// # Fork
+///
+/// In a child of `fork`, an operation that another thread was in the middle of stays so for ever,
+/// and whoever comes to its slot waits for ever. Use a queue in a child only if no other thread was
+/// using it at the fork.
+///
 /// # Differences
 ///
 /// From `crossbeam_queue::ArrayQueue`: same names and meanings, as far as they stand;

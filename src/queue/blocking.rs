@@ -30,6 +30,11 @@ use crate::raw::{self, EventCount, Ring};
 /// everything done before `close` happens before the return of an operation that says
 /// [`PopError::Closed`] or [`PushErrorReason::Closed`].
 ///
+/// # Fork
+///
+/// As for [`ArrayQueue`](super::ArrayQueue): use a queue in a child of `fork` only if no other
+/// thread was using it at the fork.
+///
 /// # Cost
 ///
 /// That of [`ArrayQueue`](super::ArrayQueue), and one full fence and one load to see that nobody

@@ -38,7 +38,8 @@
 //!    owner of the chain, which is the node in front of it, or the thread that notified.
 //! 3. An owner leaves only after it unlinked itself, or after NOTIFIED, or after MOVED and locking
 //!    its mutex. A node that timed out while TAKEN was notified, and awaits the store that says so.
-//! 4. NOTIFIED is the last access to a node; after it only the address is used, to wake.
+//! 4. NOTIFIED is the last access to a node, and comes after the last access to the condition
+//!    variable; after it only the node's address is used, to wake.
 //! 5. Only a holder of the node's own mutex moves it: its owner must lock that mutex before it
 //!    returns, so the node outlives the move.
 //! 6. Nothing unwinds between linking a node and leaving.
@@ -59,8 +60,8 @@
 //!
 //! # Why no wake-up is lost
 //!
-//! `notify_one`: the node is unlinked and NOTIFIED before the wake. Its owner compares the state as
-//! the kernel queues it, so it either sees NOTIFIED or is queued when the wake comes.
+//! `notify_one`: the node is unlinked, TAKEN, and NOTIFIED before the wake. Its owner compares the
+//! state as the kernel queues it, so it either sees NOTIFIED or is queued when the wake comes.
 //!
 //! `notify_all`: all nodes are TAKEN; for each mutex among them, the first node is NOTIFIED with
 //! the rest as its chain. Its owner locks the mutex, which ends its part as a waiter, and only then
@@ -286,8 +287,8 @@ impl Condvar {
         let held = self.lock_list();
         // Relaxed: row g; a notifier left QUEUED under the list lock.
         let queued = node.state.load(Relaxed) == QUEUED;
-        // A signal handler may have forked during the wait, and this be the child: the ring that the
-        // node was in is forgotten.
+        // A signal handler may have forked during the wait, and this be the child: the ring that
+        // the node was in is forgotten.
         if queued && node.epoch == held.epoch {
             // SAFETY: the list lock is held, and a QUEUED node of this process is in the ring.
             unsafe { self.unlink(node) };
@@ -308,10 +309,13 @@ impl Condvar {
             unsafe {
                 let first = (*tail).links().next;
                 self.unlink(first);
-                release(first)
+                mark_taken(first);
+                first
             }
         };
-        wake(first);
+        // The condition variable is not touched from here on: its owner may be the one let go.
+        // SAFETY: the node is ours since it is TAKEN, and has no chain.
+        wake(unsafe { release(first) });
         true
     }
 

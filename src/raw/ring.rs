@@ -19,7 +19,7 @@
 //! ```
 //!
 //! `one_lap` is the power of two above the capacity, so any capacity works, and `p + 1` of a slot
-//! is never `p + one_lap`. Positions have 63 bits; with capacity *c* the lap repeats after more
+//! is never `p + one_lap`. Positions have 63 bits; with capacity *c* they are used up after more
 //! than 2^61 pushes whatever *c* is: centuries at any rate.
 //!
 //! # Invariants
@@ -309,10 +309,19 @@ impl<T> Ring<T> {
 
 impl<T> Drop for Ring<T> {
     fn drop(&mut self) {
+        /// Drops what is left, also if a destructor has panicked.
+        struct Rest<'a, T>(&'a Ring<T>);
+
+        impl<T> Drop for Rest<'_, T> {
+            fn drop(&mut self) {
+                while self.0.pop().is_ok() {}
+            }
+        }
+
         if core::mem::needs_drop::<T>() {
-            // One at a time through the front door: if a value's destructor panics, the unwinding
-            // drops the rest of the ring's memory but leaks the values not yet reached.
+            let rest = Rest(self);
             while self.pop().is_ok() {}
+            drop(rest);
         }
     }
 }

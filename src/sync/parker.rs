@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
+use core::panic::RefUnwindSafe;
 use core::time::Duration;
 
 use crate::primitive::Deadline;
@@ -49,6 +50,9 @@ pub struct Parker {
     /// `Send`, not `Sync`: one thread at a time parks.
     one_thread: PhantomData<Cell<()>>,
 }
+
+// A panic leaves the token there or not, and both are fine.
+impl RefUnwindSafe for Parker {}
 
 impl Parker {
     /// Creates a parker without a token.

@@ -57,6 +57,7 @@ struct Kernel {
     signals: Cell<u32>,
     calls: Cell<usize>,
     fork_epoch: Cell<u32>,
+    last_id: Cell<u64>,
 }
 
 // SAFETY: loom runs all threads of a model on one OS thread, and statics do not leave it.
@@ -69,6 +70,7 @@ loom::lazy_static! {
         signals: Cell::new(SETUP.get().signals),
         calls: Cell::new(0),
         fork_epoch: Cell::new(1),
+        last_id: Cell::new(0),
     };
 }
 
@@ -108,6 +110,11 @@ fn count_call() {
 
 pub(crate) fn fork_epoch() -> u32 {
     KERNEL.fork_epoch.get()
+}
+
+pub(crate) fn unique_id() -> u64 {
+    KERNEL.last_id.set(KERNEL.last_id.get() + 1);
+    KERNEL.last_id.get()
 }
 
 pub(super) fn advance_fork_epoch() {
