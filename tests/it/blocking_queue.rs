@@ -5,32 +5,24 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc;
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use lockwork::Deadline;
 use lockwork::queue::{BlockingQueue, PopError, PushErrorReason};
 
-use super::support::proc::{tid, until_asleep_in};
 use super::support::random::{Rng, seed};
 use super::support::scaled;
-use super::support::threads::together;
+use super::support::threads::{asleep, together, words_of};
 use super::support::watchdog::Watchdog;
 
 /// Runs `call` in a thread and returns once that sleeps in the queue.
 fn asleep_in<'s, T: Send, R: Send + 's>(
     s: &'s Scope<'s, '_>,
-    queue: &'s BlockingQueue<T>,
+    queue: &BlockingQueue<T>,
     call: impl FnOnce() -> R + Send + 's,
 ) -> ScopedJoinHandle<'s, R> {
-    let (send, receive) = mpsc::channel();
-    let thread = s.spawn(move || {
-        send.send(tid()).unwrap();
-        call()
-    });
-    until_asleep_in(receive.recv().unwrap(), queue);
-    thread
+    asleep(s, words_of(queue), call)
 }
 
 #[test]

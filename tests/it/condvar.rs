@@ -2,13 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use lockwork::{Condvar, Deadline, Mutex, MutexGuard};
 
-use super::support::proc::{tid, until_asleep};
+use super::support::threads::{asleep, join_all, together};
 use super::support::watchdog::Watchdog;
 
 /// A mutex with the number of threads that wait, and the condition variable that they wait on. A
@@ -91,20 +90,20 @@ fn counts_are_exact() {
     let _watchdog = Watchdog::start();
     let room = Room::default();
     thread::scope(|s| {
-        for _ in 0..5 {
-            s.spawn(|| {
-                let mut waiting = room.enter();
-                room.changed.wait(&mut waiting);
-                *waiting -= 1;
-            });
-        }
+        let wait = || {
+            let mut waiting = room.enter();
+            room.changed.wait(&mut waiting);
+            *waiting -= 1;
+        };
+        let waiters: [_; 5] = std::array::from_fn(|_| s.spawn(wait));
         room.until_waiting(5);
         assert!(room.changed.notify_one());
         assert!(room.changed.notify_one());
         assert_eq!(room.changed.notify_all(), 3);
         assert_eq!(room.changed.notify_all(), 0);
         assert!(!room.changed.notify_one());
-        room.until_waiting(0);
+        join_all(waiters);
+        assert_eq!(*room.waiting.lock(), 0);
     });
 }
 
@@ -115,20 +114,22 @@ fn first_come_first_notified() {
     let room = Room::default();
     let order = Mutex::new(Vec::new());
     thread::scope(|s| {
+        let mut waiters = Vec::new();
         for i in 0..6 {
             let (room, order) = (&room, &order);
-            s.spawn(move || {
+            waiters.push(s.spawn(move || {
                 let mut waiting = room.enter();
                 room.changed.wait(&mut waiting);
                 order.lock().push(i);
                 *waiting -= 1;
-            });
+            }));
             room.until_waiting(i + 1);
         }
         for left in (0..6).rev() {
             assert!(room.changed.notify_one());
             room.until_waiting(left);
         }
+        join_all(waiters);
     });
     assert_eq!(order.into_inner(), [0, 1, 2, 3, 4, 5]);
 }
@@ -141,14 +142,13 @@ fn a_notification_wakes_no_other() {
     let room = Room::default();
     let woken = Mutex::new(0);
     thread::scope(|s| {
-        for _ in 0..4 {
-            s.spawn(|| {
-                let mut waiting = room.enter();
-                room.changed.wait(&mut waiting);
-                *woken.lock() += 1;
-                *waiting -= 1;
-            });
-        }
+        let wait = || {
+            let mut waiting = room.enter();
+            room.changed.wait(&mut waiting);
+            *woken.lock() += 1;
+            *waiting -= 1;
+        };
+        let waiters: [_; 4] = std::array::from_fn(|_| s.spawn(wait));
         room.until_waiting(4);
         assert!(room.changed.notify_one());
         room.until_waiting(3);
@@ -157,6 +157,7 @@ fn a_notification_wakes_no_other() {
         }
         assert_eq!((*woken.lock(), *room.waiting.lock()), (1, 3));
         assert_eq!(room.changed.notify_all(), 3);
+        join_all(waiters);
     });
 }
 
@@ -186,6 +187,7 @@ fn those_who_time_out_leave_no_trace() {
             room.until_waiting(2);
             assert!(room.changed.notify_one());
             assert_eq!(room.changed.notify_all(), 1);
+            join_all(threads);
         });
         assert!(!room.changed.notify_one());
     }
@@ -213,7 +215,7 @@ fn notified_in_time_counts_however_long_the_mutex_takes() {
             thread::sleep(limit + limit / 10);
             drop(held);
             // On a machine that stood still for so long, some may have left before.
-            let timed_out = waiters.map(|waiter| waiter.join().unwrap());
+            let timed_out = join_all(waiters);
             assert_eq!(timed_out.iter().filter(|&&timed_out| !timed_out).count(), count);
         });
     }
@@ -251,7 +253,7 @@ mod limits {
     fn beyond_the_end_of_time_waits() {
         let _watchdog = Watchdog::start();
         let far = Instant::now() + Duration::from_secs(60 * 60 * 24 * 365 * 200);
-        type Wait = Box<dyn Fn(&Room, &mut MutexGuard<'_, usize>) -> bool + Send>;
+        type Wait = Box<dyn Fn(&Room, &mut MutexGuard<'_, usize>) -> bool + Send + Sync>;
         let waits: [Wait; 4] = [
             Box::new(|room, guard| room.changed.wait_for(guard, Duration::MAX).timed_out()),
             Box::new(move |room, guard| room.changed.wait_until(guard, far).timed_out()),
@@ -265,15 +267,8 @@ mod limits {
         for wait in waits {
             let room = Room::default();
             thread::scope(|s| {
-                let (send, receive) = mpsc::channel();
-                let room = &room;
-                let waiter = s.spawn(move || {
-                    send.send(tid()).unwrap();
-                    wait(room, &mut room.enter())
-                });
-                let tid = receive.recv().unwrap();
+                let waiter = asleep(s, None, || wait(&room, &mut room.enter()));
                 room.until_waiting(1);
-                until_asleep(tid, None);
                 assert!(!waiter.is_finished());
                 assert!(room.changed.notify_one());
                 assert!(!waiter.join().unwrap());
@@ -421,22 +416,22 @@ mod several_mutexes {
     fn on_one_condition_variable() {
         let _watchdog = Watchdog::start();
         let (left, right, changed) = (Mutex::new(0), Mutex::new(0), Condvar::new());
+        let wait = |mutex: &Mutex<u32>| {
+            let mut count = mutex.lock();
+            *count += 1;
+            changed.wait(&mut count);
+            *count -= 1;
+        };
         thread::scope(|s| {
-            for mutex in [&left, &right, &left, &right] {
-                let changed = &changed;
-                s.spawn(move || {
-                    let mut count = mutex.lock();
-                    *count += 1;
-                    changed.wait(&mut count);
-                    *count -= 1;
-                });
-            }
+            let mutexes = [&left, &right, &left, &right];
+            let waiters = mutexes.map(|mutex| s.spawn(move || wait(mutex)));
             while *left.lock() < 2 || *right.lock() < 2 {
                 thread::yield_now();
             }
             drop((left.lock(), right.lock()));
             assert!(changed.notify_one());
             assert_eq!(changed.notify_all(), 3);
+            join_all(waiters);
         });
         assert_eq!((left.into_inner(), right.into_inner()), (0, 0));
     }
@@ -475,22 +470,17 @@ fn notified_with_the_mutex_held_or_not() {
     let _watchdog = Watchdog::start();
     for held in [false, true] {
         let (turn, changed) = (Mutex::new(0), Condvar::new());
-        thread::scope(|s| {
-            for me in 0..2 {
-                let (turn, changed) = (&turn, &changed);
-                s.spawn(move || {
-                    for _ in 0..200 {
-                        let mut turn = turn.lock();
-                        changed.wait_while(&mut turn, |turn| *turn % 2 != me);
-                        *turn += 1;
-                        if held {
-                            changed.notify_one();
-                        } else {
-                            drop(turn);
-                            changed.notify_one();
-                        }
-                    }
-                });
+        together(2, |me| {
+            for _ in 0..200 {
+                let mut turn = turn.lock();
+                changed.wait_while(&mut turn, |turn| *turn % 2 != me);
+                *turn += 1;
+                if held {
+                    changed.notify_one();
+                } else {
+                    drop(turn);
+                    changed.notify_one();
+                }
             }
         });
         assert_eq!(turn.into_inner(), 400);
@@ -503,12 +493,13 @@ fn debug_tells_without_waiting() {
     let room = Room::default();
     assert_eq!(format!("{:?}", room.changed), "Condvar { has_waiters: false }");
     thread::scope(|s| {
-        s.spawn(|| room.changed.wait(&mut room.enter()));
+        let waiter = s.spawn(|| room.changed.wait(&mut room.enter()));
         room.until_waiting(1);
         drop(room.waiting.lock());
         assert_eq!(format!("{:?}", room.changed), "Condvar { has_waiters: true }");
         assert!(room.changed.notify_one());
         assert_eq!(format!("{:?}", room.changed), "Condvar { has_waiters: false }");
+        waiter.join().unwrap();
     });
 }
 

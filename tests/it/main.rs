@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(not(lockwork_mutants))] // choosing a mutant allocates, inside every lock
 mod allocator;
 mod array_queue;
 mod auto_traits;
@@ -17,4 +18,5 @@ mod layering;
 mod mutex;
 mod no_syscalls;
 mod parker;
+mod replay;
 mod stress;

@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use lockwork::{MappedMutexGuard, Mutex, MutexGuard};
 
-use super::support::proc::{tid, until_asleep_in};
-use super::support::threads::together;
+use super::support::threads::{asleep, join_all, together, words_of};
 use super::support::watchdog::Watchdog;
 
 #[test]
@@ -39,7 +38,8 @@ fn one_at_a_time() {
     assert!(mutex.is_locked());
     assert!(mutex.try_lock().is_none());
     thread::scope(|s| {
-        s.spawn(|| assert!(mutex.try_lock().is_none(), "from another thread as well"));
+        let other = s.spawn(|| mutex.try_lock().is_none());
+        assert!(other.join().unwrap(), "from another thread as well");
     });
     drop(held);
     assert!(!mutex.is_locked());
@@ -50,44 +50,27 @@ fn one_at_a_time() {
 #[test]
 fn a_waiter_sleeps_and_is_woken_by_the_unlock() {
     let _watchdog = Watchdog::start();
-    let mutex = Arc::new(Mutex::new(String::from("before")));
+    let mutex = Mutex::new(String::from("before"));
     let mut held = mutex.lock();
-    let (send, receive) = std::sync::mpsc::channel();
-    let waiter = {
-        let mutex = mutex.clone();
-        thread::spawn(move || {
-            send.send(tid()).unwrap();
-            mutex.lock().clone()
-        })
-    };
-    until_asleep_in(receive.recv().unwrap(), &*mutex);
-    *held = String::from("after");
-    drop(held);
-    assert_eq!(waiter.join().unwrap(), "after");
+    thread::scope(|s| {
+        let waiter = asleep(s, words_of(&mutex), || mutex.lock().clone());
+        *held = String::from("after");
+        drop(held);
+        assert_eq!(waiter.join().unwrap(), "after");
+    });
 }
 
 #[test]
 fn several_sleepers_are_each_woken() {
     let _watchdog = Watchdog::start();
-    let mutex = Arc::new(Mutex::new(0));
+    let mutex = Mutex::new(0);
     let held = mutex.lock();
-    let (send, receive) = std::sync::mpsc::channel();
-    let waiters: Vec<_> = (0..6)
-        .map(|_| {
-            let (mutex, send) = (mutex.clone(), send.clone());
-            thread::spawn(move || {
-                send.send(tid()).unwrap();
-                *mutex.lock() += 1;
-            })
-        })
-        .collect();
-    for _ in &waiters {
-        until_asleep_in(receive.recv().unwrap(), &*mutex);
-    }
-    drop(held);
-    for waiter in waiters {
-        waiter.join().unwrap();
-    }
+    thread::scope(|s| {
+        let waiters: Vec<_> =
+            (0..6).map(|_| asleep(s, words_of(&mutex), || *mutex.lock() += 1)).collect();
+        drop(held);
+        join_all(waiters);
+    });
     assert_eq!(*mutex.lock(), 6);
 }
 
@@ -230,13 +213,7 @@ mod timed {
         let mutex = Mutex::new(0);
         let held = mutex.lock();
         thread::scope(|s| {
-            let (send, receive) = std::sync::mpsc::channel();
-            let (mutex, lock) = (&mutex, &lock);
-            let waiter = s.spawn(move || {
-                send.send(tid()).unwrap();
-                lock(mutex).is_some()
-            });
-            until_asleep_in(receive.recv().unwrap(), mutex);
+            let waiter = asleep(s, words_of(&mutex), || lock(&mutex).is_some());
             drop(held);
             assert!(waiter.join().unwrap());
         });
@@ -262,13 +239,7 @@ mod timed {
         let mutex = Mutex::new(0);
         let held = mutex.lock();
         thread::scope(|s| {
-            let (send, receive) = std::sync::mpsc::channel();
-            let mutex = &mutex;
-            let stays = s.spawn(move || {
-                send.send(tid()).unwrap();
-                *mutex.lock() += 1;
-            });
-            until_asleep_in(receive.recv().unwrap(), mutex);
+            let stays = asleep(s, words_of(&mutex), || *mutex.lock() += 1);
             for _ in 0..3 {
                 let leaves = s.spawn(|| mutex.try_lock_for(Duration::from_millis(5)).is_none());
                 assert!(leaves.join().unwrap());
@@ -375,13 +346,7 @@ mod guards {
         let mutex = Mutex::new((0, 0));
         let part = MutexGuard::map(mutex.lock(), |pair| &mut pair.1);
         thread::scope(|s| {
-            let (send, receive) = std::sync::mpsc::channel();
-            let mutex = &mutex;
-            let waiter = s.spawn(move || {
-                send.send(tid()).unwrap();
-                mutex.lock().0
-            });
-            until_asleep_in(receive.recv().unwrap(), mutex);
+            let waiter = asleep(s, words_of(&mutex), || mutex.lock().0);
             drop(part);
             assert_eq!(waiter.join().unwrap(), 0);
         });

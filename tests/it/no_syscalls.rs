@@ -6,8 +6,8 @@
 use lockwork::queue::{ArrayQueue, BlockingQueue};
 use lockwork::{Condvar, Mutex, MutexGuard, Parker};
 
+use super::support::threads::{asleep, words_of};
 use super::support::{child, say, seccomp};
-use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -104,13 +104,10 @@ fn a_contended_wake_is_noticed() {
     }
     static MUTEX: Mutex<()> = Mutex::new(());
     let held = MUTEX.lock();
-    let (send, receive) = mpsc::channel();
-    thread::spawn(move || {
-        send.send(super::support::proc::tid()).unwrap();
-        drop(MUTEX.lock());
-    });
-    super::support::proc::until_asleep_in(receive.recv().unwrap(), &MUTEX);
-    forbidden(|| drop(held));
+    thread::scope(|s| {
+        let _waiter = asleep(s, words_of(&MUTEX), || drop(MUTEX.lock()));
+        forbidden(|| drop(held))
+    })
 }
 
 /// A time-out leaves one needless call behind, and no more than one.

@@ -1,13 +1,13 @@
 //! `Parker` and `Unparker`.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use lockwork::{Deadline, Parker};
 
-use super::support::proc::{tid, until_asleep};
+use super::support::threads::asleep;
 use super::support::watchdog::Watchdog;
 
 #[test]
@@ -31,17 +31,17 @@ fn several_tokens_are_one() {
 #[test]
 fn a_sleeper_is_woken_from_another_thread() {
     let _watchdog = Watchdog::start();
-    let (send, receive) = mpsc::channel();
     let parker = Parker::new();
     let unparker = parker.unparker().clone();
-    let sleeper = thread::spawn(move || {
-        send.send(tid()).unwrap();
-        parker.park(); // a parker may move to the thread that uses it
-        parker.park_for(Duration::ZERO)
+    thread::scope(|s| {
+        // A parker may move to the thread that uses it.
+        let sleeper = asleep(s, None, move || {
+            parker.park();
+            parker.park_for(Duration::ZERO)
+        });
+        unparker.unpark();
+        assert!(!sleeper.join().unwrap(), "one token, and the park took it");
     });
-    until_asleep(receive.recv().unwrap(), None);
-    unparker.unpark();
-    assert!(!sleeper.join().unwrap(), "one token, and the park took it");
 }
 
 #[test]
@@ -80,16 +80,13 @@ fn limits_beyond_the_end_of_time_wait() {
         |parker, _| parker.park_until(Deadline::NEVER),
     ];
     for park in parks {
-        let (send, receive) = mpsc::channel();
         let parker = Parker::new();
         let unparker = parker.unparker().clone();
-        let sleeper = thread::spawn(move || {
-            send.send(tid()).unwrap();
-            park(&parker, far)
+        thread::scope(|s| {
+            let sleeper = asleep(s, None, move || park(&parker, far));
+            unparker.unpark();
+            assert!(sleeper.join().unwrap());
         });
-        until_asleep(receive.recv().unwrap(), None);
-        unparker.unpark();
-        assert!(sleeper.join().unwrap());
     }
 }
 

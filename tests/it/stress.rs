@@ -16,7 +16,7 @@ use lockwork::{Condvar, Mutex, Parker};
 
 use super::support::random::{Rng, seed};
 use super::support::scaled;
-use super::support::threads::{crowd, together};
+use super::support::threads::{crowd, join_all, together};
 use super::support::watchdog::Watchdog;
 
 /// A few nanoseconds to a few microseconds of something that is not optimized away.
@@ -350,7 +350,7 @@ mod condvar {
                 } else {
                     let (accounts, depth) = (&accounts, rng.below(4) as usize);
                     thread::scope(|s| {
-                        s.spawn(move || wait_deep(depth, accounts));
+                        s.spawn(move || wait_deep(depth, accounts)).join().unwrap();
                     });
                 }
             }
@@ -426,24 +426,25 @@ mod parker {
         let parker = Parker::new();
         let unparker = parker.unparker().clone();
         let announced = AtomicUsize::new(0);
-        thread::scope(|s| {
-            for i in 0..threads {
-                let (announced, unparker) = (&announced, unparker.clone());
-                s.spawn(move || {
-                    let mut rng = Rng::stream(seed, i as u64);
-                    for _ in 0..rounds {
-                        announced.fetch_add(1, Relaxed);
-                        unparker.unpark();
-                        work(&mut rng);
-                    }
-                });
+        let announce = |i| {
+            let mut rng = Rng::stream(seed, i);
+            for _ in 0..rounds {
+                announced.fetch_add(1, Relaxed);
+                unparker.unpark();
+                work(&mut rng);
             }
+        };
+        thread::scope(|s| {
+            let announce = &announce;
+            let announcers: Vec<_> =
+                (0..threads as u64).map(|i| s.spawn(move || announce(i))).collect();
             let mut seen = 0;
             while seen < threads * rounds {
                 parker.park();
                 seen += announced.swap(0, Relaxed);
                 watchdog.tick();
             }
+            join_all(announcers);
         });
     }
 
@@ -455,7 +456,7 @@ mod parker {
         let unparker = parker.unparker().clone();
         let (left, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
         thread::scope(|s| {
-            s.spawn(|| {
+            let unparking = s.spawn(|| {
                 let mut rng = Rng::stream(seed, 1);
                 for _ in 0..rounds {
                     // One token at a time, so that each is worth a park.
@@ -474,6 +475,7 @@ mod parker {
                     watchdog.tick();
                 }
             }
+            unparking.join().unwrap();
         });
     }
 }
@@ -602,6 +604,26 @@ mod blocking_queue {
     #[test]
     fn few_producers() {
         deliver(7, 1, crowd() - 1, scaled(16_000));
+    }
+
+    /// Two threads, each going to sleep just as the other comes to wake it.
+    #[test]
+    fn ping_pong() {
+        let watchdog = Watchdog::start();
+        let rounds = scaled(8_000);
+        let queues = [BlockingQueue::new(1), BlockingQueue::new(1)];
+        together(2, |i| {
+            for n in 0..rounds {
+                if i == 0 {
+                    queues[0].push(n).unwrap();
+                }
+                assert_eq!(queues[1 - i].pop(), Ok(n)); // what the other sent
+                if i == 1 {
+                    queues[1].push(n).unwrap();
+                }
+                watchdog.tick();
+            }
+        });
     }
 
     /// Closed in the middle of it: what was accepted is delivered, what was refused is not.

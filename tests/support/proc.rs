@@ -33,12 +33,6 @@ pub(crate) fn asleep_in_futex(tid: u32, words: Option<Range<usize>>) -> bool {
     words.is_none_or(|words| first.is_some_and(|first| words.contains(&first)))
 }
 
-/// Returns once the thread sleeps in a futex call on a word inside `object`.
-pub(crate) fn until_asleep_in<T: ?Sized>(tid: u32, object: &T) {
-    let start = (&raw const *object).cast::<u8>().addr();
-    until_asleep(tid, Some(start..start + size_of_val(object)));
-}
-
 /// Returns once the thread sleeps in a futex call, see [`asleep_in_futex`]. The caller's watchdog
 /// ends it if that never comes.
 pub(crate) fn until_asleep(tid: u32, words: Option<Range<usize>>) {

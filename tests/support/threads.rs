@@ -1,7 +1,11 @@
 //! Threads that start together.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::thread::{self, Scope, ScopedJoinHandle};
+
+use super::proc;
 
 /// Lets threads go at the same moment, or as near to it as the processors allow. Spins, since
 /// waking sleepers takes longer than the races that are looked for.
@@ -53,4 +57,43 @@ pub(crate) fn together<T: Send>(n: usize, body: impl Fn(usize) -> T + Sync) -> V
             .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect()
     })
+}
+
+/// Joins threads and returns what they returned. Scopes join what is left as well, but in a way
+/// that a race detector does not see.
+pub(crate) fn join_all<'s, T>(
+    threads: impl IntoIterator<Item = ScopedJoinHandle<'s, T>>,
+) -> Vec<T> {
+    let join = |thread: ScopedJoinHandle<'s, T>| {
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    };
+    threads.into_iter().map(join).collect()
+}
+
+/// Runs `call` in a thread and returns once that sleeps in a futex call on a word within `words`,
+/// or on any word if `None`.
+pub(crate) fn asleep<'s, T: Send + 's>(
+    s: &'s Scope<'s, '_>,
+    words: Option<Range<usize>>,
+    call: impl FnOnce() -> T + Send + 's,
+) -> ScopedJoinHandle<'s, T> {
+    let tid = Arc::new(AtomicU32::new(0));
+    let thread = s.spawn({
+        let tid = tid.clone();
+        move || {
+            tid.store(proc::tid(), Ordering::Relaxed);
+            call()
+        }
+    });
+    while tid.load(Ordering::Relaxed) == 0 {
+        thread::yield_now();
+    }
+    proc::until_asleep(tid.load(Ordering::Relaxed), words);
+    thread
+}
+
+/// The addresses of an object, for [`asleep`].
+pub(crate) fn words_of<T: ?Sized>(object: &T) -> Option<Range<usize>> {
+    let start = (&raw const *object).cast::<u8>().addr();
+    Some(start..start + size_of_val(object))
 }

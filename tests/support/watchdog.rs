@@ -3,8 +3,8 @@
 //! A lost wake-up stays lost, so a generous limit costs nothing. There is no other time limit in
 //! these tests.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,14 @@ use super::{proc, say};
 
 /// Watches one test: aborts the process if nobody calls [`tick`](Self::tick) for too long.
 pub(crate) struct Watchdog {
-    ticks: Arc<AtomicU64>,
-    /// Dropped to end the thread.
-    alive: Option<mpsc::Sender<()>>,
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    ticks: AtomicU64,
+    over: AtomicBool,
 }
 
 /// Seconds without a tick. `LOCKWORK_WATCHDOG` overrides it, for machines under an emulator.
@@ -36,29 +40,31 @@ impl Watchdog {
 
     pub(crate) fn with_limit(name: &str, limit: Duration) -> Self {
         let name = name.to_owned();
-        let ticks = Arc::new(AtomicU64::new(0));
-        let (alive, end) = mpsc::channel::<()>();
+        let shared = Arc::new(Shared::default());
         let thread = thread::spawn({
-            let ticks = ticks.clone();
-            move || watch(&name, limit, &ticks, &end)
+            let shared = shared.clone();
+            move || watch(&name, limit, &shared)
         });
-        Self { ticks, alive: Some(alive), thread: Some(thread) }
+        Self { shared, thread: Some(thread) }
     }
 
     /// Says that the test is getting on.
     pub(crate) fn tick(&self) {
-        self.ticks.fetch_add(1, Relaxed);
+        self.shared.ticks.fetch_add(1, Relaxed);
     }
 }
 
-fn watch(name: &str, limit: Duration, ticks: &AtomicU64, end: &mpsc::Receiver<()>) {
-    let mut seen = ticks.load(Relaxed);
+fn watch(name: &str, limit: Duration, shared: &Shared) {
+    let mut seen = 0;
     let mut since = Instant::now();
-    while end.recv_timeout(limit / 10) == Err(mpsc::RecvTimeoutError::Timeout) {
-        let now = ticks.load(Relaxed);
+    // Parked: a channel of the standard library, which is not built with the race detector, would
+    // be reported by it.
+    while !shared.over.load(Relaxed) {
+        thread::park_timeout(limit / 10);
+        let now = shared.ticks.load(Relaxed);
         if now != seen {
             (seen, since) = (now, Instant::now());
-        } else if since.elapsed() >= limit {
+        } else if since.elapsed() >= limit && !shared.over.load(Relaxed) {
             say(&format!("WATCHDOG: {name}: no progress for {limit:?} after {now} ticks"));
             for line in proc::threads() {
                 say(&line);
@@ -70,8 +76,9 @@ fn watch(name: &str, limit: Duration, ticks: &AtomicU64, end: &mpsc::Receiver<()
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        drop(self.alive.take());
+        self.shared.over.store(true, Relaxed);
         if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
             let ended = thread.join();
             assert!(ended.is_ok() || thread::panicking());
         }
