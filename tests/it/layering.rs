@@ -147,9 +147,42 @@ fn foreign_names(source: &Source) -> Vec<Finding> {
     findings
 }
 
-/// A proof above every `unsafe`, a contract on every function that asks for one.
+/// For each token, whether it is inside an implementation of a trait.
+fn in_trait_impl(source: &Source) -> Vec<bool> {
+    let (mut inside, mut depth) = (None, 0);
+    // The words since the last block or statement began.
+    let mut head = Vec::new();
+    let mut marks = Vec::new();
+    for i in 0..source.tokens.len() {
+        match source.token(i) {
+            "{" => {
+                let of_trait = head.contains(&"impl") && head.contains(&"for");
+                if inside.is_none() && of_trait && !head.contains(&"fn") {
+                    inside = Some(depth);
+                }
+                depth += 1;
+                head.clear();
+            }
+            "}" => {
+                depth -= 1;
+                if inside == Some(depth) {
+                    inside = None;
+                }
+                head.clear();
+            }
+            ";" => head.clear(),
+            word => head.push(word),
+        }
+        marks.push(inside.is_some());
+    }
+    marks
+}
+
+/// A proof above every `unsafe`, a contract on every function that asks for one. A trait's function
+/// has its contract in the trait.
 fn unsafe_code(source: &Source) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let of_trait = in_trait_impl(source);
     for (i, token) in source.tokens.iter().enumerate().filter(|(_, token)| token.text == "unsafe") {
         let above = source.comment_above(token.line);
         match source.token(i + 1) {
@@ -160,7 +193,8 @@ fn unsafe_code(source: &Source) -> Vec<Finding> {
             "fn" | "trait" | "extern" => {
                 let name = (i + 1..i + 5).find(|&j| matches!(source.token(j), "fn" | "trait"));
                 let named = name.is_some_and(|j| is_word(source.token(j + 1)));
-                if named && !above.contains("# Safety") {
+                let contract = of_trait[i] || above.contains("# Safety");
+                if named && !contract {
                     findings.push(finding(token.line, "`unsafe fn` without a `# Safety` section"));
                 }
             }
@@ -516,6 +550,13 @@ mod rules {
         finds(unsafe_code, "src/raw/x.rs", "/// Does it.\npub unsafe fn f() {}");
         finds(unsafe_code, "src/raw/x.rs", "unsafe extern \"C\" fn f() {}");
         finds(unsafe_code, "src/raw/x.rs", "pub unsafe trait T {}");
+        finds(unsafe_code, "src/raw/x.rs", "impl X {\n// SAFETY: no.\nunsafe fn f() {}\n}");
+        finds(
+            unsafe_code,
+            "src/raw/x.rs",
+            "impl T for X { fn f() {} }\n// SAFETY: no.\nunsafe fn g() {}",
+        );
+        passes(unsafe_code, "src/raw/x.rs", "impl T for X {\nunsafe fn f() {}\n}");
         passes(unsafe_code, "src/raw/x.rs", "// SAFETY: yes.\nunsafe impl Send for X {}");
         passes(unsafe_code, "src/raw/x.rs", "// SAFETY: yes.\n// Relaxed: row e.\nunsafe { g() }");
         passes(unsafe_code, "src/raw/x.rs", "// SAFETY: yes.\nlet long =\n    unsafe { g() };");
