@@ -186,10 +186,10 @@ impl<T> JoinHandle<T> {
     /// # Ok::<(), lockwork::pool::BuildError>(())
     /// ```
     pub fn cancel(&self) -> Cancel {
-        match self.task.cancel(CancelReason::Handle) {
+        match self.task.cancel(CancelReason::Handle, None) {
             Outcome::TooLate => Cancel::TooLate,
-            Outcome::Panicked(Some(payload)) => packet::resume(payload),
-            Outcome::Done | Outcome::Panicked(None) => Cancel::Prevented,
+            Outcome::Cancelled => Cancel::Prevented,
+            Outcome::Panicked(payload) => packet::resume(payload),
         }
     }
 }
@@ -201,6 +201,16 @@ impl<T> fmt::Debug for JoinHandle<T> {
 }
 
 /// What [`JoinHandle::cancel`] achieved.
+///
+/// ```
+/// use lockwork::pool::{Cancel, ThreadPool};
+///
+/// let pool = ThreadPool::builder().threads(1).build()?;
+/// let task = pool.submit(|| ()).unwrap();
+/// let cancelled = task.cancel() == Cancel::Prevented;
+/// assert_eq!(task.join().is_err(), cancelled);
+/// # Ok::<(), lockwork::pool::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use = "says whether the task was kept from running"]
 #[non_exhaustive]
@@ -212,6 +222,24 @@ pub enum Cancel {
 }
 
 /// Why a task did not run.
+///
+/// ```
+/// use lockwork::pool::{CancelReason, RejectionPolicy, ThreadPool};
+/// use std::sync::mpsc::channel;
+///
+/// let pool = ThreadPool::builder()
+///     .threads(1)
+///     .queue_capacity(1)
+///     .rejection(RejectionPolicy::Discard)
+///     .build()?;
+/// let (open, gate) = channel::<()>();
+/// pool.execute(move || drop(gate.recv())).unwrap();
+/// let tasks: Vec<_> = (0..3).map(|_| pool.submit(|| ()).unwrap()).collect();
+/// drop(open);
+/// let last = tasks.into_iter().last().unwrap();
+/// assert_eq!(last.join().unwrap_err().cancel_reason(), Some(CancelReason::Discarded));
+/// # Ok::<(), lockwork::pool::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CancelReason {
@@ -224,6 +252,16 @@ pub enum CancelReason {
 }
 
 /// Why a task has no value.
+///
+/// ```
+/// use lockwork::pool::ThreadPool;
+///
+/// let pool = ThreadPool::builder().threads(1).build()?;
+/// let error = pool.submit(|| panic!("out of ink")).unwrap().join().unwrap_err();
+/// assert!(error.is_panic());
+/// assert_eq!(error.to_string(), "task panicked: out of ink");
+/// # Ok::<(), lockwork::pool::BuildError>(())
+/// ```
 pub struct JoinError {
     kind: Kind,
 }

@@ -66,11 +66,13 @@ pub(super) type Task = Arc<dyn Runnable>;
 
 /// A task, its closure's and its result's types forgotten.
 pub(super) trait Runnable: Send + Sync {
-    /// Runs the task, unless somebody has claimed it before. Never unwinds.
-    fn run(&self) -> Outcome;
+    /// Runs the task, unless somebody has claimed it before. Never unwinds. A panic is counted by
+    /// `pool` before the handle says so.
+    fn run(&self, pool: &Shared);
 
-    /// Drops the closure un-run, unless somebody has claimed it before. Never unwinds.
-    fn cancel(&self, reason: CancelReason) -> Outcome;
+    /// Drops the closure un-run, unless somebody has claimed it before. Never unwinds. A panic is
+    /// counted as by `run`, if it is the pool that cancels.
+    fn cancel(&self, reason: CancelReason, pool: Option<&Shared>) -> Outcome;
 }
 
 /// A task whose result type is known, as its handle holds it.
@@ -86,16 +88,15 @@ pub(super) trait Joinable<T>: Runnable {
     unsafe fn take(&self) -> Finished<T>;
 }
 
-/// What became of an attempt to run or cancel.
+/// What became of an attempt to cancel.
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// Another thread had claimed the task.
     TooLate,
-    /// Done by this call.
-    Done,
-    /// Done by this call, which caught a panic: of the task, whose handle has the payload, or of
-    /// the closure's destructor, whose payload is here.
-    Panicked(Option<Payload>),
+    /// The closure was dropped.
+    Cancelled,
+    /// The closure was dropped, and its destructor panicked.
+    Panicked(Payload),
 }
 
 /// How a task ended.
@@ -172,32 +173,32 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
-    fn run(&self) -> Outcome {
+    fn run(&self, pool: &Shared) {
         let Some(closure) = self.claim() else {
-            return Outcome::TooLate;
+            return;
         };
         // Unwind safe: what the closure captured goes with it, and the payload says what happened.
         match catch_unwind(AssertUnwindSafe(closure)) {
-            Ok(value) => {
-                self.publish(Finished::Value(value));
-                Outcome::Done
-            }
+            Ok(value) => self.publish(Finished::Value(value)),
             Err(payload) => {
+                pool.count_panic();
                 self.publish(Finished::Panic(payload));
-                Outcome::Panicked(None)
             }
         }
     }
 
-    fn cancel(&self, reason: CancelReason) -> Outcome {
+    fn cancel(&self, reason: CancelReason, pool: Option<&Shared>) -> Outcome {
         let Some(closure) = self.claim() else {
             return Outcome::TooLate;
         };
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(closure)));
+        if let (Err(_), Some(pool)) = (&dropped, pool) {
+            pool.count_panic();
+        }
         self.publish(Finished::Cancelled(reason));
         match dropped {
-            Ok(()) => Outcome::Done,
-            Err(payload) => Outcome::Panicked(Some(payload)),
+            Ok(()) => Outcome::Cancelled,
+            Err(payload) => Outcome::Panicked(payload),
         }
     }
 }

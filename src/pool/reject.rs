@@ -6,6 +6,21 @@ use core::fmt;
 /// What a pool does with a task when its queue is full.
 ///
 /// A pool that was shut down refuses, whatever the policy.
+///
+/// ```
+/// use lockwork::pool::{RejectionPolicy, ThreadPool};
+///
+/// // A walker that fills the queue faster than two threads empty it is made to help.
+/// let pool = ThreadPool::builder()
+///     .threads(2)
+///     .queue_capacity(4)
+///     .rejection(RejectionPolicy::CallerRuns)
+///     .build()?;
+/// for _ in 0..100 {
+///     pool.execute(|| ()).expect("never refused while the pool is open");
+/// }
+/// # Ok::<(), lockwork::pool::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum RejectionPolicy {
@@ -32,6 +47,18 @@ pub enum RejectionPolicy {
 }
 
 /// Why a pool refused a task.
+///
+/// ```
+/// use lockwork::pool::{RejectReason, ThreadPool};
+///
+/// let pool = ThreadPool::builder().threads(1).build()?;
+/// pool.shutdown();
+/// match pool.execute(|| ()).unwrap_err().reason() {
+///     RejectReason::Full { capacity } => panic!("{capacity} tasks wait already"),
+///     reason => assert_eq!(reason, RejectReason::ShutDown),
+/// }
+/// # Ok::<(), lockwork::pool::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RejectReason {

@@ -10,7 +10,7 @@
 //! | row | operation | order | pairs with | why |
 //! |-----|-----------|-------|------------|-----|
 //! | a | all accesses of `live` | Relaxed | - | whoever awaits the end joins the threads after it, which orders all they did |
-//! | b | the counter of panics | Relaxed | - | a number by itself |
+//! | b | the counter of panics | Relaxed | - | counted before the handle is told, which orders it |
 //!
 //! # Why shutting down ends
 //!
@@ -149,21 +149,25 @@ impl Shared {
 
     /// Drops `task` un-run. `None` if that goes too deep: what it captured may submit in turn.
     fn discard(&self, task: &dyn Runnable) -> Option<()> {
-        self.inline(|| task.cancel(CancelReason::Discarded))
+        self.inline(|| {
+            if let Outcome::Panicked(payload) = task.cancel(CancelReason::Discarded, Some(self)) {
+                drop_payload(payload);
+            }
+        })
     }
 
     /// Runs `task` on this thread, inside whatever it is doing. `None` if that goes too deep.
     fn run_inline(&self, task: &dyn Runnable) -> Option<()> {
-        self.inline(|| task.run())
+        self.inline(|| task.run(self))
     }
 
-    fn inline(&self, user_code: impl FnOnce() -> Outcome) -> Option<()> {
+    fn inline(&self, user_code: impl FnOnce()) -> Option<()> {
         let depth = Self::depth();
         if depth >= MAX_INLINE {
             return None;
         }
         let _ = INLINE.try_with(|inline| inline.set(depth + 1));
-        self.note(user_code());
+        user_code();
         let _ = INLINE.try_with(|inline| inline.set(depth));
         Some(())
     }
@@ -173,14 +177,8 @@ impl Shared {
         INLINE.try_with(Cell::get).unwrap_or(0)
     }
 
-    /// Counts a panic, and drops what it carried unless the handle has it.
-    fn note(&self, outcome: Outcome) {
-        if let Outcome::Panicked(payload) = outcome {
-            self.panicked.fetch_add(1, Relaxed); // Relaxed: row b.
-            if let Some(payload) = payload {
-                drop_payload(payload);
-            }
-        }
+    pub(super) fn count_panic(&self) {
+        self.panicked.fetch_add(1, Relaxed); // Relaxed: row b.
     }
 
     pub(super) fn worker_starts(&self) {
@@ -215,14 +213,13 @@ pub(super) fn work(shared: &Arc<Shared>) {
     let _ = POOL.try_with(|pool| pool.set(shared.id));
     let _ = WORKING.try_with(|working| working.set(Arc::as_ptr(shared)));
     while let Ok(task) = shared.queue.pop() {
-        let outcome = task.run();
+        task.run(shared);
         if shared.is_forked() {
             // The task forked and this is the child: the queue is the parent's, and the other
             // workers are not here. Leave everything as it is, and let this thread end.
             core::mem::forget((task, shared.clone()));
             return;
         }
-        shared.note(outcome);
         drop_task(task);
     }
     let _ = WORKING.try_with(|working| working.set(ptr::null()));
@@ -247,6 +244,6 @@ pub(super) fn run_if_own(task: &(impl Runnable + ?Sized), state: &State) {
         return;
     };
     if state.belongs_to(shared) && !state.is_forked() {
-        shared.note(task.run());
+        task.run(shared);
     }
 }

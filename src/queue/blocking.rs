@@ -443,6 +443,14 @@ pub struct PushError<T> {
 }
 
 /// Why a push was refused.
+///
+/// ```
+/// use lockwork::queue::{BlockingQueue, PushErrorReason};
+///
+/// let queue = BlockingQueue::new(1);
+/// queue.push(1).unwrap();
+/// assert_eq!(queue.try_push(2).unwrap_err().reason(), PushErrorReason::Full);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PushErrorReason {
@@ -504,6 +512,14 @@ impl<T> fmt::Display for PushError<T> {
 impl<T> core::error::Error for PushError<T> {}
 
 /// Why a pop returned nothing.
+///
+/// ```
+/// use lockwork::queue::{BlockingQueue, PopError};
+///
+/// let queue = BlockingQueue::<u8>::new(1);
+/// assert_eq!(queue.try_pop(), Err(PopError::Empty));
+/// assert_eq!(PopError::Closed.to_string(), "queue is closed and empty");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PopError {

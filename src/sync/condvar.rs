@@ -274,6 +274,14 @@ impl fmt::Debug for Condvar {
 }
 
 /// How a timed wait ended.
+///
+/// ```
+/// use lockwork::{Condvar, Deadline, Mutex};
+///
+/// let (mutex, changed) = (Mutex::new(()), Condvar::new());
+/// let result = changed.wait_until(&mut mutex.lock(), Deadline::now());
+/// assert!(result.timed_out());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "says whether the time was up"]
 pub struct WaitTimeoutResult(bool);

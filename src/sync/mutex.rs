@@ -266,6 +266,14 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
 
 /// The proof that a [`Mutex`] is locked, and the way to its data. Dropping it unlocks.
 ///
+/// ```
+/// let mutex = lockwork::Mutex::new(vec![1]);
+/// let mut guard = mutex.lock();
+/// guard.push(2);
+/// drop(guard); // or leave it to the end of the block
+/// assert_eq!(mutex.into_inner(), [1, 2]);
+/// ```
+///
 /// It stays with the thread that locked:
 ///
 /// ```compile_fail,E0277
@@ -411,6 +419,26 @@ impl<T: ?Sized + fmt::Display> fmt::Display for MutexGuard<'_, T> {
 ///
 /// Made by [`MutexGuard::map`]. A condition variable cannot wait with it: it would have to give the
 /// whole data away.
+///
+/// ```
+/// use lockwork::{MappedMutexGuard, Mutex, MutexGuard};
+///
+/// struct Account {
+///     balance: Mutex<(u64, u64)>,
+/// }
+///
+/// impl Account {
+///     fn euros(&self) -> MappedMutexGuard<'_, u64> {
+///         MutexGuard::map(self.balance.lock(), |balance| &mut balance.0)
+///     }
+/// }
+///
+/// let account = Account { balance: Mutex::new((3, 50)) };
+/// *account.euros() += 1;
+/// assert_eq!(*account.euros(), 4);
+/// ```
+///
+/// It stays with the thread that locked, as the whole guard does:
 ///
 /// ```compile_fail,E0277
 /// use lockwork::{Mutex, MutexGuard};

@@ -139,6 +139,16 @@ impl fmt::Debug for Parker {
 }
 
 /// Leaves the token for a [`Parker`]; may be cloned and shared freely.
+///
+/// ```
+/// use lockwork::{Parker, Unparker};
+///
+/// let parker = Parker::new();
+/// let unparker: Unparker = parker.unparker().clone();
+/// let sleeper = std::thread::spawn(move || parker.park());
+/// unparker.unpark();
+/// sleeper.join().unwrap();
+/// ```
 #[derive(Clone)]
 pub struct Unparker {
     raw: Arc<raw::Parker>,
