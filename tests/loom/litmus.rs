@@ -39,14 +39,14 @@ fn load_then_store_sees_all_three() {
         .run(&[(0, 0), (0, 1), (1, 0)], load_then_store());
 }
 
-/// If this fails, loom has been mended and the shadow may go; while it passes, taking the shadow out
-/// makes the litmus above fail.
+/// If this fails, loom has been mended and the shadow may go; while it passes, taking the shadow
+/// out makes the litmus above fail.
 #[test]
 fn without_the_shadow_outcomes_are_missed() {
-    for (mode, seen, executions) in
-        Explore::new("load then store, no shadow").unbounded().without_shadows().explore(
-            load_then_store(),
-        )
+    for (mode, seen, executions) in Explore::new("load then store, no shadow")
+        .unbounded()
+        .without_shadows()
+        .explore(load_then_store())
     {
         assert!(seen.len() < 3, "{mode}: all seen in {executions} executions without a shadow");
     }
@@ -64,18 +64,18 @@ fn message_passing() {
         _ => data.load(Relaxed),
     };
     // (0, 0), the flag without the data, is the forbidden one.
-    Explore::new("message passing").unbounded().at_least(6).run(
-        &[(0, 1), (0, 2)],
-        pair(publish, receive),
-    );
+    Explore::new("message passing")
+        .unbounded()
+        .at_least(6)
+        .run(&[(0, 1), (0, 2)], pair(publish, receive));
     let receive_relaxed = |data: &AtomicU32, flag: &AtomicU32| match flag.load(Relaxed) {
         0 => 2,
         _ => data.load(Relaxed),
     };
-    Explore::new("message passing, relaxed").unbounded().at_least(6).run(
-        &[(0, 0), (0, 1), (0, 2)],
-        pair(publish, receive_relaxed),
-    );
+    Explore::new("message passing, relaxed")
+        .unbounded()
+        .at_least(6)
+        .run(&[(0, 0), (0, 1), (0, 2)], pair(publish, receive_relaxed));
 }
 
 #[test]
@@ -86,19 +86,19 @@ fn store_buffering() {
         other.load(Relaxed)
     };
     let fenced_right = move |x: &AtomicU32, y: &AtomicU32| fenced(y, x);
-    Explore::new("store buffering, fenced").unbounded().at_least(6).run(
-        &[(0, 1), (1, 0), (1, 1)],
-        pair(fenced, fenced_right),
-    );
+    Explore::new("store buffering, fenced")
+        .unbounded()
+        .at_least(6)
+        .run(&[(0, 1), (1, 0), (1, 1)], pair(fenced, fenced_right));
     let bare = |mine: &AtomicU32, other: &AtomicU32| {
         mine.store(1, Relaxed);
         other.load(Relaxed)
     };
     let bare_right = move |x: &AtomicU32, y: &AtomicU32| bare(y, x);
-    Explore::new("store buffering").unbounded().at_least(6).run(
-        &[(0, 0), (0, 1), (1, 0), (1, 1)],
-        pair(bare, bare_right),
-    );
+    Explore::new("store buffering")
+        .unbounded()
+        .at_least(6)
+        .run(&[(0, 0), (0, 1), (1, 0), (1, 1)], pair(bare, bare_right));
 }
 
 /// A store to the word and a wake against a wait: the sleeper is woken, or never sleeps.
@@ -144,10 +144,10 @@ fn wait_against_bare_wake() -> impl Fn() -> (Wait, u32) + Send + Sync + 'static 
 
 #[test]
 fn timed_wait_ends_both_ways() {
-    Explore::new("timed wait against wake").unbounded().at_least(3).run(
-        &[(Wait::TimedOut, 0), (Wait::Woken, 1)],
-        wait_against_bare_wake(),
-    );
+    Explore::new("timed wait against wake")
+        .unbounded()
+        .at_least(3)
+        .run(&[(Wait::TimedOut, 0), (Wait::Woken, 1)], wait_against_bare_wake());
 }
 
 /// As for the shadow: while this passes, the token is needed.

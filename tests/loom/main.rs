@@ -5,11 +5,13 @@
 //! RUSTFLAGS="--cfg loom" cargo test --release --features loom --test loom
 //! ```
 //!
-//! Without `--cfg loom` this binary is empty. Each model lists the outcomes that must be seen and the
-//! executions that must be reached, so an explorer that lost its sight fails too.
+//! Without `--cfg loom` this binary is empty. Each model lists the outcomes that must be seen and
+//! the executions that must be reached, so an explorer that lost its sight fails too.
 #![cfg(all(loom, feature = "loom"))]
 
+mod condvar;
 mod litmus;
 mod mutex;
 mod parker;
 mod pool;
+mod support;

@@ -57,15 +57,18 @@ fn two_unparkers() {
 
 #[test]
 fn timed_park() {
-    Explore::new("parker, timed").unbounded().at_least(6).run(&[(false, true), (true, false)], || {
-        let parker = Parker::new();
-        let unparker = parker.unparker().clone();
-        let thread = thread::spawn(move || unparker.unpark());
-        let first = parker.park_for(Duration::from_secs(1));
-        thread.join().unwrap();
-        // The token is taken exactly once, in time or afterwards.
-        (first, parker.park_for(Duration::ZERO))
-    });
+    Explore::new("parker, timed").unbounded().at_least(6).run(
+        &[(false, true), (true, false)],
+        || {
+            let parker = Parker::new();
+            let unparker = parker.unparker().clone();
+            let thread = thread::spawn(move || unparker.unpark());
+            let first = parker.park_for(Duration::from_secs(1));
+            thread.join().unwrap();
+            // The token is taken exactly once, in time or afterwards.
+            (first, parker.park_for(Duration::ZERO))
+        },
+    );
 }
 
 #[test]

@@ -164,7 +164,8 @@ fn cancel_against_run() {
     });
 }
 
-/// The oldest gives way if the worker has not come for it: each handle says what became of its task.
+/// The oldest gives way if the worker has not come for it: each handle says what became of its
+/// task.
 #[test]
 fn discard_oldest() {
     Explore::new("pool, discard oldest").preemptions(1).at_least(100).run(
