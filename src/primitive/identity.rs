@@ -133,4 +133,36 @@ mod tests {
         assert_eq!(cached, fresh);
         assert_ne!(cached, thread_id());
     }
+
+    /// In a process of its own, as a fork copies whatever the other tests are in the middle of.
+    #[test]
+    fn neither_survives_a_fork() {
+        use crate::sys::testing::{fork, in_child};
+        if !in_child(module_path!(), "neither_survives_a_fork") {
+            return;
+        }
+        let (epoch, id) = (fork_epoch(), thread_id());
+        let checks = |epoch: u32, id: u32| {
+            let own = sys::thread::tid();
+            // Twice each: the first look fills what the second finds.
+            let news = fork_epoch() != epoch && thread_id() != id;
+            u8::from(news && fork_epoch() == fork_epoch() && thread_id() == own)
+        };
+        let status = fork(|| {
+            let child = checks(epoch, id);
+            let (child_epoch, child_id) = (fork_epoch(), thread_id());
+            let grandchild =
+                fork(|| u8::from(checks(child_epoch, child_id) == 1 && fork_epoch() != epoch));
+            child + 2 * grandchild
+        });
+        assert_eq!(status, 3, "bit 0: the child, bit 1: its child");
+        assert_eq!((fork_epoch(), thread_id()), (epoch, id), "the parent keeps its own");
+    }
+
+    #[test]
+    fn numbers_are_unique() {
+        let theirs = std::thread::spawn(unique_id).join().unwrap();
+        let (mine, again) = (unique_id(), unique_id());
+        assert!(mine != 0 && mine != again && theirs != mine && theirs != again);
+    }
 }

@@ -17,12 +17,6 @@ use super::chaos as atomics;
 
 pub(crate) use super::identity::fork_epoch;
 #[cfg(feature = "std")]
-#[cfg_attr(
-    not(test),
-    expect(unused_imports, reason = "locks that record their owner build on it")
-)]
-pub(crate) use super::identity::thread_id;
-#[cfg(feature = "std")]
 pub(crate) use super::identity::unique_id;
 #[cfg(feature = "alloc")]
 pub(crate) use atomics::AtomicU64;

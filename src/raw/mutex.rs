@@ -213,3 +213,38 @@ impl<S: Scope> core::fmt::Debug for Mutex<S> {
         f.debug_struct("Mutex").field("locked", &self.is_locked()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+    use std::thread;
+
+    use super::*;
+    use crate::primitive::ProcessShared;
+
+    /// The protocol on a word of the other scope: a private wake would miss a shared sleeper.
+    #[test]
+    fn process_shared_words_sleep_and_wake() {
+        let mutex = Mutex::<ProcessShared>::new();
+        mutex.lock();
+        assert!(!mutex.lock_until(Deadline::after(Duration::from_millis(1))));
+        // SAFETY: locked above; again without what the time-out left behind.
+        unsafe { mutex.unlock() };
+        mutex.lock();
+        thread::scope(|s| {
+            let sleeper = s.spawn(|| {
+                mutex.lock();
+                // SAFETY: just locked.
+                unsafe { mutex.unlock() };
+            });
+            // Until the sleeper has announced itself; whether it sleeps already is up to the kernel.
+            while mutex.word.load(Relaxed) != CONTENDED {
+                thread::yield_now();
+            }
+            // SAFETY: locked above.
+            unsafe { mutex.unlock() };
+            sleeper.join().unwrap();
+        });
+        assert!(!mutex.is_locked());
+    }
+}

@@ -69,7 +69,7 @@ pub(crate) mod thread;
 /// No atomics here either: a thread is known to sleep when the kernel says so, and results come
 /// back through `join`.
 #[cfg(test)]
-mod testing {
+pub(crate) mod testing {
     use std::cell::UnsafeCell;
     use std::string::{String, ToString};
     use std::sync::{Arc, mpsc};
@@ -248,7 +248,7 @@ mod testing {
     /// Runs the calling test once more in a process of its own, for tests that change what belongs
     /// to the whole process. True in that process, which goes on with the test; false here, after
     /// it has succeeded.
-    pub(super) fn in_child(module: &str, test: &str) -> bool {
+    pub(crate) fn in_child(module: &str, test: &str) -> bool {
         let (_, module) = module.split_once("::").expect("the crate comes first");
         let test = format!("{module}::{test}");
         if env::var(CHILD).is_ok_and(|child| child == test) {
@@ -269,7 +269,7 @@ mod testing {
 
     /// Forks, and returns what `child` returned in the child as its exit status. After a fork of
     /// a process with threads `child` may do next to nothing: no allocation, no panic.
-    pub(super) fn fork(child: impl FnOnce() -> u8) -> u8 {
+    pub(crate) fn fork(child: impl FnOnce() -> u8) -> u8 {
         // SAFETY: the child calls what its author says is safe there, and then leaves.
         let pid = unsafe { libc::fork() };
         assert!(pid >= 0);
