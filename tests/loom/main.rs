@@ -14,4 +14,5 @@ mod litmus;
 mod mutex;
 mod parker;
 mod pool;
+mod ring;
 mod support;

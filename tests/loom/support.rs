@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lockwork::model::UnsafeCell;
+use lockwork::model::{UnsafeCell, thread};
 
 /// A number that loom watches: two accesses that nothing orders fail the model. Clones are the same
 /// number.
@@ -29,4 +29,13 @@ impl Watched {
         // SAFETY: as in `get`.
         self.0.with_mut(|value| unsafe { *value = new });
     }
+}
+
+/// Runs `body` on a thread of its own, with what it shares with this one.
+pub(crate) fn beside<S: 'static, R: 'static>(
+    shared: &Arc<S>,
+    body: impl FnOnce(&S) -> R + 'static,
+) -> thread::JoinHandle<R> {
+    let shared = shared.clone();
+    thread::spawn(move || body(&shared))
 }
