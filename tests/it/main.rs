@@ -18,5 +18,6 @@ mod layering;
 mod mutex;
 mod no_syscalls;
 mod parker;
+mod pool;
 mod replay;
 mod stress;
