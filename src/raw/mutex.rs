@@ -8,10 +8,10 @@
 //!   |             unused            | SLEEPERS | LOCKED  |
 //!   +-------------------------------+----------+---------+
 //!
-//! value                    lock    the unlocker owes   moves
-//! FREE      (0)            free    -                   lock -> HELD      a waiter swaps -> CONTENDED
-//! HELD      (LOCKED)       taken   nothing             unlock -> FREE    a waiter swaps -> CONTENDED
-//! CONTENDED (both bits)    taken   one wake-up         unlock -> FREE
+//! value                   lock    the unlocker owes   moves
+//! FREE      (0)           free    -                   lock -> HELD, a waiter swaps -> CONTENDED
+//! HELD      (LOCKED)      taken   nothing             unlock -> FREE, a waiter -> CONTENDED
+//! CONTENDED (both bits)   taken   one wake-up         unlock -> FREE
 //! ```
 //!
 //! `SLEEPERS` is never set without `LOCKED`. The other bits are room for what has yet to earn its
@@ -237,7 +237,7 @@ mod tests {
                 // SAFETY: just locked.
                 unsafe { mutex.unlock() };
             });
-            // Until the sleeper has announced itself; whether it sleeps already is up to the kernel.
+            // Until the sleeper has announced itself; whether it sleeps is up to the kernel.
             while mutex.word.load(Relaxed) != CONTENDED {
                 thread::yield_now();
             }

@@ -1,7 +1,8 @@
 //! The inputs that fuzzing left behind, replayed: no fuzzing engine, any toolchain.
 //!
-//! A corpus is only worth what it reaches, and a comparison only what it notices. So the same inputs
-//! are also run against queues that err, each in one way, and every one of those must be caught.
+//! A corpus is only worth what it reaches, and a comparison only what it notices. So the same
+//! inputs are also run against queues that err, each in one way, and every one of those must be
+//! caught.
 
 #[path = "../../fuzz/src/blocking_queue.rs"]
 mod blocking_queue;
