@@ -429,6 +429,30 @@ fn other_mutex_is_not_waited_for() {
     );
 }
 
+/// Three threads at the list lock, where one that has slept has to wake the next. How the waiter
+/// came to wait is not varied.
+#[test]
+fn list_lock_contention() {
+    Explore::new("condvar, list lock").preemptions(1).at_least(1_000).run(&[1], || {
+        loom::stop_exploring();
+        let monitor = Monitor::new(false);
+        let waiter = monitor.spawn(|monitor| {
+            let mut waits = monitor.mutex.lock();
+            *waits = true;
+            monitor.changed.wait(&mut waits);
+        });
+        while !*monitor.mutex.lock() {
+            thread::yield_now();
+        }
+        loom::explore();
+        let notify = |monitor: &Monitor<bool>| usize::from(monitor.changed.notify_one());
+        let others = [(); 2].map(|()| monitor.spawn(notify));
+        let own = notify(&monitor);
+        waiter.join().unwrap();
+        others.map(|other| other.join().unwrap()).iter().sum::<usize>() + own
+    });
+}
+
 #[test]
 fn interrupted_while_moved() {
     Explore::new("condvar, notify_all and signals").preemptions(2).signals(2).at_least(500).run(

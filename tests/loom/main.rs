@@ -9,7 +9,9 @@
 //! the executions that must be reached, so an explorer that lost its sight fails too.
 #![cfg(all(loom, feature = "loom"))]
 
+mod blocking_queue;
 mod condvar;
+mod event_count;
 mod litmus;
 mod mutex;
 mod parker;
