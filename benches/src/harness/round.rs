@@ -104,6 +104,8 @@ pub struct Plan {
     pub rounds: usize,
     /// Kept rounds, at most.
     pub limit: usize,
+    /// Dropped rounds, at most: a machine that is never quiet must not keep us for ever.
+    pub losses: usize,
     /// When to stop adding rounds, and waiting for quiet.
     pub deadline: Instant,
     /// What others may use of the machine.
@@ -119,6 +121,7 @@ impl Plan {
         Plan {
             rounds: options.rounds,
             limit: options.limit,
+            losses: options.limit,
             deadline: start + options.patience,
             foreign_share: options.foreign_share,
             kept_as: "kept",
@@ -137,8 +140,7 @@ impl Plan {
     fn wants_more(&self, rounds: &Rounds, dropped: usize) -> bool {
         let kept = rounds.kept();
         let late = Instant::now() >= self.deadline;
-        // A machine that is never quiet must not keep us for ever.
-        if dropped >= if late { self.rounds } else { self.limit } {
+        if dropped >= if late { self.losses.min(self.rounds) } else { self.losses } {
             return false;
         }
         let floor_is_low = || rounds.floor(Sample::speed).is_some_and(|floor| floor.is_low());

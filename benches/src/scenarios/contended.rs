@@ -70,9 +70,10 @@ pub fn traced<L: Lock>(cell: &Contended) -> Sample {
         let mut random = fastrand::Rng::with_seed(index as u64);
         let (mut acquired, mut log) = (0, WaitLog::new());
         while seat.proceed() {
-            // Relaxed, all of them: a count that may lag by the one acquisition in flight.
-            let before = mirror.load(Relaxed);
+            // The clock first: if this thread is stopped right here, both figures show it.
             let arrival = ticks();
+            // Relaxed, as the store: a count that may lag by the one acquisition in flight.
+            let before = mirror.load(Relaxed);
             let (wait, bypasses) = lock.with(|n| {
                 let wait = ticks().saturating_sub(arrival);
                 let bypasses = n.saturating_sub(before);
