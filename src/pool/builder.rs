@@ -10,6 +10,7 @@ use std::io;
 use super::worker::{self, Shared};
 use super::{RejectionPolicy, ThreadPool};
 use crate::primitive::thread;
+use crate::queue::BlockingQueue;
 use crate::sync::Mutex;
 
 /// The description of a [`ThreadPool`].
@@ -47,8 +48,8 @@ pub struct Builder {
 /// The kernel's limit of ids on 64-bit machines (`PID_MAX_LIMIT`).
 const MAX_THREADS: usize = 1 << 22;
 
-/// Less than the 2^47 bytes of a process's address space, at 24 bytes a place.
-const MAX_CAPACITY: usize = 1 << 42;
+/// The address space of a process: more than any stack can have.
+const MAX_STACK: usize = 1 << 47;
 
 impl Builder {
     pub(super) fn new() -> Self {
@@ -146,13 +147,16 @@ impl Builder {
         if capacity == 0 {
             return refuse("the queue capacity is zero");
         }
-        if capacity > MAX_CAPACITY {
-            return refuse("the queue capacity is above what memory can be addressed for");
-        }
         if name.contains('\0') {
             return refuse("the name contains a zero byte");
         }
-        let shared = Arc::new(Shared::new(name.clone(), threads, capacity, self.rejection));
+        if self.stack_size.is_some_and(|bytes| bytes > MAX_STACK) {
+            return refuse("the stack size is above what a process can address");
+        }
+        let Some(queue) = BlockingQueue::try_new(capacity) else {
+            return refuse("there is no memory for a queue of this capacity");
+        };
+        let shared = Arc::new(Shared::new(name.clone(), threads, queue, self.rejection));
         let pool = ThreadPool { shared: shared.clone(), threads: Mutex::new(Vec::new()) };
         for index in 0..threads {
             let mut builder = thread::Builder::new().name(format!("{name}-{index}"));

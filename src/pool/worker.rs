@@ -69,11 +69,11 @@ impl Shared {
     pub(super) fn new(
         name: Arc<str>,
         threads: usize,
-        capacity: usize,
+        queue: BlockingQueue<Task>,
         policy: RejectionPolicy,
     ) -> Self {
         Self {
-            queue: BlockingQueue::new(capacity),
+            queue,
             name,
             threads,
             id: unique_id(),

@@ -68,7 +68,7 @@ impl<T> ArrayQueue<T> {
     ///
     /// # Panics
     ///
-    /// If `capacity` is zero.
+    /// If `capacity` is zero, or more than there is memory for.
     ///
     /// ```
     /// let queue = lockwork::queue::ArrayQueue::<u8>::new(100);

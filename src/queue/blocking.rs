@@ -98,7 +98,7 @@ impl<T> BlockingQueue<T> {
     ///
     /// # Panics
     ///
-    /// If `capacity` is zero.
+    /// If `capacity` is zero, or more than there is memory for.
     ///
     /// ```
     /// let queue = lockwork::queue::BlockingQueue::<u8>::new(16);
@@ -107,11 +107,17 @@ impl<T> BlockingQueue<T> {
     #[must_use]
     #[track_caller]
     pub fn new(capacity: usize) -> Self {
-        Self {
-            ring: Ring::new(capacity),
-            not_empty: EventCount::new(),
-            not_full: EventCount::new(),
-        }
+        Self::on(Ring::new(capacity))
+    }
+
+    /// As [`new`](Self::new), for a capacity above zero; `None` if there is no memory for it.
+    #[cfg(feature = "std")]
+    pub(crate) fn try_new(capacity: usize) -> Option<Self> {
+        Ring::try_new(capacity).map(Self::on)
+    }
+
+    fn on(ring: Ring<T>) -> Self {
+        Self { ring, not_empty: EventCount::new(), not_full: EventCount::new() }
     }
 
     /// Appends a value if there is room at this moment.

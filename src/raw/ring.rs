@@ -66,6 +66,7 @@
 //! that are not powers of two, as in crossbeam-queue's `ArrayQueue`.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
 use core::mem::MaybeUninit;
 
@@ -119,22 +120,30 @@ impl<T> Ring<T> {
     ///
     /// # Panics
     ///
-    /// If `capacity` is zero.
+    /// If `capacity` is zero, or more than there is memory for.
     #[track_caller]
     pub fn new(capacity: usize) -> Self {
         assert!(capacity > 0, "lockwork: a queue needs a capacity of at least 1");
-        let slots = (0..capacity as u64)
-            .map(|position| Slot {
-                stamp: AtomicU64::new(position),
-                value: UnsafeCell::new(MaybeUninit::uninit()),
-            })
-            .collect();
-        Self {
+        match Self::try_new(capacity) {
+            Some(ring) => ring,
+            None => panic!("lockwork: there is no memory for a queue of {capacity} places"),
+        }
+    }
+
+    /// As [`new`](Self::new), for a capacity above zero; `None` if there is no memory for it.
+    pub fn try_new(capacity: usize) -> Option<Self> {
+        let mut slots = Vec::new();
+        slots.try_reserve_exact(capacity).ok()?;
+        slots.extend((0..capacity as u64).map(|position| Slot {
+            stamp: AtomicU64::new(position),
+            value: UnsafeCell::new(MaybeUninit::uninit()),
+        }));
+        Some(Self {
             head: CachePadded::new(AtomicU64::new(0)),
             tail: CachePadded::new(AtomicU64::new(0)),
-            slots,
+            slots: slots.into_boxed_slice(),
             one_lap: (capacity as u64 + 1).next_power_of_two(),
-        }
+        })
     }
 
     /// Appends `value`.
