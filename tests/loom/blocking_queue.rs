@@ -291,7 +291,7 @@ fn close_wakes_all_consumers() {
 
 #[test]
 fn close_wakes_all_producers() {
-    Explore::new("queue, close wakes producers").preemptions(1).at_least(50).run(
+    Explore::new("queue, close wakes producers").preemptions(2).at_least(100).run(
         &[[Err(No::Closed); 2]],
         || {
             let queue = queue(1, [0]);

@@ -13,6 +13,7 @@ mod blocking_queue;
 mod condvar;
 mod event_count;
 mod litmus;
+mod mutants;
 mod mutex;
 mod parker;
 mod pool;

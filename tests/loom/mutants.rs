@@ -1,0 +1,394 @@
+//! The models notice: each ordering and each duty, taken away, makes a model fail.
+//!
+//! The source names each of them (`ord!` and `mutant!`), and the table here says which model kills
+//! it. One test runs the table, in processes of their own; it needs `--cfg lockwork_mutants`:
+//!
+//! ```text
+//! RUSTFLAGS="--cfg loom --cfg lockwork_mutants" cargo test --release --features loom --test loom
+//! ```
+//!
+//! The other one holds the table, the source and the tables of orderings in its documentation
+//! against each other, in every build.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A mutant, what it breaks, and the test that kills it.
+struct Row(&'static str, &'static str, &'static str);
+
+#[rustfmt::skip]
+const MUTANTS: &[Row] = &[
+    Row("mutex.a", "try_lock does not see the last owner's writes", "mutex::two_threads"),
+    Row("mutex.b", "a lock that slept does not see them", "mutex::two_threads"),
+    Row("mutex.c", "unlock does not publish", "mutex::two_threads"),
+    Row("mutex.wake", "unlock wakes nobody", "mutex::two_threads"),
+    Row("mutex.forget-sleepers", "who slept locks as if alone", "mutex::three_threads"),
+
+    Row("condvar.a", "the list lock does not see the last holder's links",
+        "condvar::two_notifiers_one_waiter"),
+    Row("condvar.b", "the list lock does not publish links",
+        "condvar::two_notifiers_one_waiter"),
+    Row("condvar.c", "the notifier's last reads may come after NOTIFIED",
+        "condvar::notify_one_after_unlocking"),
+    Row("condvar.d", "the owner may reuse its node before those reads",
+        "condvar::notify_one_after_unlocking"),
+    Row("condvar.wake", "a notified waiter is not woken", "condvar::notify_one_after_unlocking"),
+    Row("condvar.move", "MOVED is stored and nobody moved", "condvar::notify_all_two_waiters"),
+    Row("condvar.drop-chain", "the first of a chain forgets the others",
+        "condvar::notify_all_two_waiters"),
+    Row("condvar.move-without-mark", "the mutex is not told of those moved to it",
+        "condvar::notify_all_two_waiters"),
+    Row("condvar.moved-as-newcomer", "who was moved locks as if alone",
+        "condvar::moved_waiters_wake_each_other"),
+    Row("condvar.touch-after-notified", "a node is read once its owner may go",
+        "condvar::notify_one_after_unlocking"),
+    Row("condvar.timeout-eats-notify", "a notified wait says that it timed out",
+        "condvar::bare_notify_one_against_timed_wait"),
+    Row("condvar.trust-inherited-list", "a child walks its parent's list",
+        "condvar::forked_child_starts_anew"),
+    Row("condvar.list-forget-sleepers", "who slept on the list lock locks it as if alone",
+        "condvar::list_lock_contention"),
+    Row("condvar.list-wake", "the list lock wakes nobody", "condvar::list_lock_contention"),
+
+    Row("parker.a", "park does not see what came before unpark",
+        "parker::park_sees_what_came_before_unpark"),
+    Row("parker.b", "unpark does not publish it", "parker::park_sees_what_came_before_unpark"),
+    Row("parker.wake", "unpark wakes nobody", "parker::park_sees_what_came_before_unpark"),
+
+    Row("ring.a", "a push may write before the last pop has read", "ring::place_is_reused"),
+    Row("ring.b", "a push does not publish the value", "ring::laps_with_one_place"),
+    Row("ring.c", "a pop does not see the value", "ring::laps_with_one_place"),
+    Row("ring.d", "a pop may read after the next push has written", "ring::place_is_reused"),
+    Row("ring.f", "a push may find the queue full after a pop", "ring::full_and_full"),
+    Row("ring.f/is_full", "so may is_full", "ring::is_full_and_is_full"),
+    Row("ring.g", "a pop may find the queue empty after a push", "ring::empty_and_empty"),
+    Row("ring.g/is_empty", "so may is_empty", "ring::is_empty_and_is_empty"),
+    Row("ring.h", "close does not publish what came before",
+        "blocking_queue::closed_is_seen_by_a_pop"),
+    Row("ring.i", "who is told of the end does not see what came before it",
+        "blocking_queue::closed_is_seen_by_a_push"),
+    Row("ring.close", "close closes nothing", "blocking_queue::close_wakes_all_consumers"),
+
+    Row("event_count.a", "a waiter may look before it is counted", "event_count::look_and_sleep"),
+    Row("event_count.b", "a notifier may count before its change",
+        "event_count::look_and_sleep"),
+    Row("event_count.sequence", "who is about to sleep is not told",
+        "event_count::look_and_sleep"),
+    Row("event_count.wake", "who sleeps is not woken", "event_count::look_and_sleep"),
+    Row("event_count.notify-all", "one is woken instead of all", "event_count::notify_all"),
+
+    Row("blocking_queue.push-wake", "a push tells no consumer",
+        "blocking_queue::pop_waits_for_a_push"),
+    Row("blocking_queue.pop-wake", "a pop tells no producer",
+        "blocking_queue::push_waits_for_a_pop"),
+    Row("blocking_queue.close-wakes-consumers", "close tells no consumer",
+        "blocking_queue::close_wakes_all_consumers"),
+    Row("blocking_queue.close-wakes-producers", "close tells no producer",
+        "blocking_queue::close_wakes_all_producers"),
+
+    Row("packet.a", "a task does not publish its result", "pool::submit_and_join"),
+    Row("packet.b", "join does not see the result", "pool::submit_and_join"),
+    Row("packet.wake", "a finished task wakes nobody", "pool::submit_and_join"),
+    Row("worker.wake", "the last worker wakes nobody", "pool::submit_against_shutdown"),
+];
+
+/// Sources whose orderings have no mutants, and why.
+const EXEMPT: &[(&str, &str)] =
+    &[("src/primitive/identity.rs", "the model replaces it: its fork epochs are made to order")];
+
+// Table and source.
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Each source with its path from the root.
+fn sources() -> Vec<(String, String)> {
+    fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, files);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    let mut files = Vec::new();
+    collect(&root().join("src"), &mut files);
+    files.sort();
+    assert!(files.len() > 10, "looked in the wrong place");
+    let named = |path: PathBuf| {
+        let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+        (name, fs::read_to_string(path).unwrap())
+    };
+    files.into_iter().map(named).collect()
+}
+
+/// The code without its comment lines, which also name mutants.
+fn code(source: &str) -> String {
+    source
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The names of mutants in a source; an `AcqRel` ordering has two.
+fn names(code: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (start, is_order) in ["ord!(", "mutant!("].into_iter().zip([true, false]) {
+        for call in code.split(start).skip(1) {
+            let Some(rest) = call.trim_start().strip_prefix('"') else {
+                continue; // a macro's own definition
+            };
+            let (name, rest) = rest.split_once('"').unwrap();
+            let order = rest.split(')').next().unwrap();
+            if is_order && order.contains("AcqRel") {
+                names.extend(["acquire", "release"].map(|half| format!("{name}/{half}")));
+            } else {
+                names.insert(name.to_owned());
+            }
+        }
+    }
+    names
+}
+
+/// The letters and orders of the rows of a module's table of orderings.
+fn rows(source: &str) -> Vec<(String, String)> {
+    let docs = source.lines().filter_map(|line| line.strip_prefix("//!")).map(str::trim);
+    docs.skip_while(|line| *line != "# Orderings")
+        .skip(1)
+        .take_while(|line| !line.starts_with('#'))
+        .filter(|line| line.starts_with('|'))
+        .skip(2) // the heading and the line under it
+        .map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            (cells[1].to_owned(), cells[3].to_owned())
+        })
+        .collect()
+}
+
+/// What a row calls for and the names do not have.
+fn missing(stem: &str, row: &str, order: &str, names: &BTreeSet<String>) -> Vec<String> {
+    let name = format!("{stem}.{row}");
+    let wanted = match order {
+        "Relaxed" => vec![],
+        "AcqRel" => ["acquire", "release"].map(|half| format!("{name}/{half}")).to_vec(),
+        _ => vec![name],
+    };
+    wanted.into_iter().filter(|name| !names.contains(name)).collect()
+}
+
+#[test]
+fn every_row_has_a_mutant() {
+    let mut in_source = BTreeSet::new();
+    let (mut findings, mut tables) = (Vec::new(), 0);
+    for (path, source) in sources() {
+        let names = names(&code(&source));
+        let rows = rows(&source);
+        tables += usize::from(!rows.is_empty());
+        let stem = Path::new(&path).file_stem().unwrap().to_str().unwrap();
+        match EXEMPT.iter().find(|(exempt, _)| *exempt == path) {
+            None => {
+                for (row, order) in &rows {
+                    for name in missing(stem, row, order, &names) {
+                        findings.push(format!("{path}: row {row} is {order}, and has no {name}"));
+                    }
+                }
+            }
+            Some((_, why)) if rows.is_empty() || !names.is_empty() => {
+                findings.push(format!("{path} needs no exemption ({why})"));
+            }
+            Some(_) => {}
+        }
+        in_source.extend(names);
+    }
+    assert!(tables > 5, "{tables} tables of orderings: not read any more");
+    let in_table: BTreeSet<String> = MUTANTS.iter().map(|row| row.0.to_owned()).collect();
+    assert_eq!(in_table.len(), MUTANTS.len(), "a mutant has two rows");
+    findings
+        .extend(in_source.difference(&in_table).map(|name| format!("{name} is killed by none")));
+    findings
+        .extend(in_table.difference(&in_source).map(|name| format!("{name} is not in the source")));
+    assert!(findings.is_empty(), "{findings:#?}");
+}
+
+#[test]
+fn the_scan_sees() {
+    let source = r#"
+//! # Orderings
+//!
+//! | row | operation | order | pairs with | why |
+//! |-----|-----------|-------|------------|-----|
+//! | a | one | Acquire | - | because |
+//! | b | two | Relaxed | - | because |
+//! | c | three | AcqRel | - | because |
+//!
+//! # More
+//!
+//! | d | not | SeqCst | of | it |
+// ord!("x.comment", Acquire)
+macro_rules! ord { () => {} }
+x.load(ord!("x.e", Acquire));
+x.swap(1, ord!(
+    "x.c", AcqRel)); if mutant!("x.duty") {}
+"#;
+    let names = names(&code(source));
+    assert_eq!(Vec::from_iter(&names), ["x.c/acquire", "x.c/release", "x.duty", "x.e"]);
+    let rows = rows(source);
+    let letters: Vec<&str> = rows.iter().map(|(row, _)| &**row).collect();
+    assert_eq!(letters, ["a", "b", "c"]);
+    let missing: Vec<String> =
+        rows.iter().flat_map(|(row, order)| missing("x", row, order, &names)).collect();
+    assert_eq!(missing, ["x.a"]);
+}
+
+/// The tests that the table relies on, each with its mutants.
+fn by_killer() -> BTreeMap<&'static str, Vec<&'static str>> {
+    let mut killers = BTreeMap::<_, Vec<_>>::new();
+    for Row(name, _, test) in MUTANTS {
+        killers.entry(*test).or_default().push(*name);
+    }
+    killers
+}
+
+/// Each killer is a test of this binary: `--exact` with a name that is none runs nothing and is
+/// content.
+#[test]
+fn killers_exist() {
+    for killer in by_killer().keys() {
+        let (module, test) = killer.split_once("::").unwrap();
+        let path = root().join("tests/loom").join(module).with_extension("rs");
+        let source = fs::read_to_string(path).unwrap();
+        assert!(source.contains(&format!("#[test]\nfn {test}() {{")), "{killer} is no test");
+    }
+}
+
+#[cfg(lockwork_mutants)]
+mod run {
+    use std::io::Read;
+    use std::process::{Command, ExitStatus, Stdio};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::{Duration, Instant};
+    use std::{env, thread};
+
+    use super::{MUTANTS, Row, by_killer};
+
+    /// Mutants die within a second; a test that lives takes a few. Whoever is still running by then
+    /// hangs, and that is not what the table calls a kill.
+    const LIMIT: Duration = Duration::from_secs(100);
+
+    /// Processes at a time.
+    const JOBS: usize = 2;
+
+    /// How one run of one test ended.
+    enum End {
+        Passed,
+        /// With the first thing that it said.
+        Failed(String),
+        Hung,
+    }
+
+    /// Runs one test of this binary in a process of its own.
+    fn run(test: &str, mutant: Option<&str>) -> End {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", test, "--test-threads=1", "--nocapture"]);
+        command.env_remove("LOCKWORK_MUTANT").env("RUST_BACKTRACE", "0");
+        if let Some(mutant) = mutant {
+            command.env("LOCKWORK_MUTANT", mutant);
+        }
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (mut stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let printed = thread::spawn(move || read(&mut stdout));
+        let said = thread::spawn(move || read(&mut stderr));
+        let start = Instant::now();
+        let status = loop {
+            match child.try_wait().unwrap() {
+                Some(status) => break Some(status),
+                None if start.elapsed() > LIMIT => {
+                    child.kill().unwrap();
+                    child.wait().unwrap();
+                    break None;
+                }
+                None => thread::sleep(Duration::from_millis(10)),
+            }
+        };
+        let (printed, said) = (printed.join().unwrap(), said.join().unwrap());
+        match status {
+            None => End::Hung,
+            Some(status) if status.success() => {
+                assert!(printed.contains("1 passed"), "{test} is no test");
+                End::Passed
+            }
+            Some(status) => End::Failed(first_words(&said, status)),
+        }
+    }
+
+    fn read(from: &mut impl Read) -> String {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The first line of the first panic's message.
+    fn first_words(said: &str, status: ExitStatus) -> String {
+        let mut lines = said.lines().skip_while(|line| !line.contains("panicked at"));
+        match lines.nth(1) {
+            Some(line) => line.trim().chars().take(70).collect(),
+            None => status.to_string(),
+        }
+    }
+
+    /// Runs `jobs` a few at a time; the results come in their order.
+    fn in_parallel<J: Sync, R: Send>(jobs: &[J], run: impl Fn(&J) -> R + Sync) -> Vec<R> {
+        let next = AtomicUsize::new(0);
+        let worker = || {
+            let mut done = Vec::new();
+            loop {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                match jobs.get(i) {
+                    Some(job) => done.push((i, run(job))),
+                    None => return done,
+                }
+            }
+        };
+        let mut done: Vec<(usize, R)> = thread::scope(|s| {
+            let workers = [(); JOBS].map(|()| s.spawn(worker));
+            workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+        });
+        done.sort_by_key(|(i, _)| *i);
+        done.into_iter().map(|(_, result)| result).collect()
+    }
+
+    #[test]
+    fn every_mutant_is_killed() {
+        let killers: Vec<&str> = by_killer().into_keys().collect();
+        let mut findings = Vec::new();
+        for (test, end) in killers.iter().zip(in_parallel(&killers, |test| run(test, None))) {
+            match end {
+                End::Passed => {}
+                End::Failed(how) => findings.push(format!("{test} fails without a mutant: {how}")),
+                End::Hung => findings.push(format!("{test} hangs without a mutant")),
+            }
+        }
+        println!("mutant | breaks | killed by | how");
+        let ends = in_parallel(MUTANTS, |Row(name, _, test)| run(test, Some(name)));
+        for (Row(name, what, test), end) in MUTANTS.iter().zip(ends) {
+            let how = match end {
+                End::Failed(how) => how,
+                End::Passed => {
+                    findings.push(format!("{name} survives {test}"));
+                    "SURVIVES".to_owned()
+                }
+                End::Hung => {
+                    findings.push(format!("{name} makes {test} hang, not fail"));
+                    "HANGS".to_owned()
+                }
+            };
+            println!("{name} | {what} | {test} | {how}");
+        }
+        assert!(findings.is_empty(), "{findings:#?}");
+    }
+}
