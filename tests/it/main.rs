@@ -19,5 +19,6 @@ mod mutex;
 mod no_syscalls;
 mod parker;
 mod pool;
+mod readme;
 mod replay;
 mod stress;

@@ -1,1 +1,39 @@
+//! What a process does to its locks, and what is done to it: fork, signals, scheduling, limits.
+//!
+//! Each case runs in a child of its own, with a time limit, since each changes what belongs to a
+//! whole process. `cargo test --test process -- fork` runs those with `fork` in their names. A case
+//! that needs a permission it has not got says so and counts as ignored.
+
+#[cfg(all(not(loom), feature = "std"))]
+#[path = "../support/mod.rs"]
+mod support;
+
+#[cfg(all(not(loom), feature = "std"))]
+mod endings;
+#[cfg(all(not(loom), feature = "std"))]
+mod fork;
+#[cfg(all(not(loom), feature = "std"))]
+mod forking;
+#[cfg(all(not(loom), feature = "std"))]
+mod pool;
+#[cfg(all(not(loom), feature = "std"))]
+mod runner;
+#[cfg(all(not(loom), feature = "std"))]
+mod scheduling;
+#[cfg(all(not(loom), feature = "std"))]
+mod signals;
+
+#[cfg(all(not(loom), feature = "std"))]
+fn main() -> std::process::ExitCode {
+    runner::main(&[
+        fork::CASES,
+        pool::CASES,
+        signals::CASES,
+        scheduling::CASES,
+        endings::CASES,
+        runner::CASES,
+    ])
+}
+
+#[cfg(not(all(not(loom), feature = "std")))]
 fn main() {}

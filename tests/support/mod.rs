@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each binary uses its own part")]
 
 pub(crate) mod child;
+pub(crate) mod load;
 pub(crate) mod proc;
 pub(crate) mod random;
 pub(crate) mod seccomp;

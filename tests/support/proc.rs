@@ -41,9 +41,14 @@ pub(crate) fn until_asleep(tid: u32, words: Option<Range<usize>>) {
     }
 }
 
-/// One line for each thread: what it is called and what it sleeps in.
+/// One line for each thread of this process: what it is called and what it sleeps in.
 pub(crate) fn threads() -> Vec<String> {
-    let Ok(tasks) = fs::read_dir("/proc/self/task") else { return Vec::new() };
+    threads_of("self")
+}
+
+/// The same for any process.
+pub(crate) fn threads_of(process: &str) -> Vec<String> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{process}/task")) else { return Vec::new() };
     tasks
         .flatten()
         .map(|task| {

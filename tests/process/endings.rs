@@ -1,0 +1,146 @@
+//! The ends of threads and processes: locks in the destructors of thread locals, and threads that
+//! still wait when the process goes.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{LazyLock, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use lockwork::pool::ThreadPool;
+use lockwork::queue::BlockingQueue;
+use lockwork::{Condvar, Mutex, Parker, Unparker};
+
+use super::runner::{Case, Outcome};
+use super::support::threads::asleep;
+
+pub(crate) const CASES: &[Case] = &[
+    ("endings::destructors_of_thread_locals", destructors_of_thread_locals),
+    ("endings::a_pool_in_a_destructor", a_pool_in_a_destructor),
+    ("endings::the_process_ends_while_threads_wait", the_process_ends_while_threads_wait),
+];
+
+static LOG: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+static TURN: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+static QUEUE: LazyLock<BlockingQueue<usize>> = LazyLock::new(|| BlockingQueue::new(1));
+static UNPARKER: OnceLock<Unparker> = OnceLock::new();
+
+/// Uses everything when its thread ends.
+struct Last(&'static str);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        LOG.lock().push(self.0);
+        let (turn, changed) = &TURN;
+        // Waits, by sleeping, for its thread's turn, and for nothing.
+        let mut turn = turn.lock();
+        *turn += 1;
+        changed.notify_all();
+        changed.wait_while(&mut turn, |turn| *turn % 4 != 0);
+        let _ = changed.wait_for(&mut turn, Duration::from_millis(1));
+        drop(turn);
+        QUEUE.push(1).unwrap();
+        let parker = Parker::new();
+        assert!(!parker.park_for(Duration::from_millis(1)));
+        UNPARKER.get().unwrap().unpark();
+    }
+}
+
+thread_local! {
+    static BEFORE: RefCell<Option<Last>> = const { RefCell::new(None) };
+    static AFTER: RefCell<Option<Last>> = const { RefCell::new(None) };
+}
+
+/// Whether the thread used the locks before, after, or not at all.
+fn destructors_of_thread_locals() -> Outcome {
+    let parker = Parker::new();
+    UNPARKER.set(parker.unparker().clone()).expect("the only case of this process");
+    let threads: [_; 4] = std::array::from_fn(|i| {
+        thread::spawn(move || {
+            if i % 2 == 0 {
+                BEFORE.set(Some(Last("before")));
+            }
+            if i < 2 {
+                drop(LOG.lock());
+                let idle = Condvar::new();
+                assert!(idle.wait_for(&mut Mutex::new(()).lock(), Duration::ZERO).timed_out());
+            }
+            if i % 2 == 1 {
+                AFTER.set(Some(Last("after")));
+            }
+        })
+    });
+    for _ in 0..4 {
+        assert_eq!(QUEUE.pop(), Ok(1));
+    }
+    parker.park();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    let mut log = LOG.lock();
+    log.sort_unstable();
+    assert_eq!(*log, ["after", "after", "before", "before"]);
+    Outcome::Passed
+}
+
+static POOL: OnceLock<ThreadPool> = OnceLock::new();
+static RAN: AtomicUsize = AtomicUsize::new(0);
+
+struct Submits;
+
+impl Drop for Submits {
+    fn drop(&mut self) {
+        let pool = POOL.get().expect("set before any thread was started");
+        let task = pool.submit(|| RAN.fetch_add(1, Relaxed)).expect("room enough");
+        task.join().unwrap();
+        // A pool of its own, begun and ended here.
+        let own = ThreadPool::builder().threads(1).build().unwrap();
+        own.execute(|| _ = RAN.fetch_add(1, Relaxed)).unwrap();
+    }
+}
+
+thread_local! {
+    static SUBMITS: RefCell<Option<Submits>> = const { RefCell::new(None) };
+}
+
+/// Also in a worker: the locals of one pool's threads submit to another pool while theirs ends.
+fn a_pool_in_a_destructor() -> Outcome {
+    let pool = ThreadPool::builder().threads(2).build().unwrap();
+    assert!(POOL.set(pool).is_ok());
+    thread::spawn(|| SUBMITS.set(Some(Submits))).join().unwrap();
+    assert_eq!(RAN.load(Relaxed), 2);
+    let other = ThreadPool::builder().threads(1).build().unwrap();
+    other.execute(|| SUBMITS.set(Some(Submits))).unwrap();
+    drop(other);
+    assert_eq!(RAN.load(Relaxed), 4, "joined, destructors included");
+    Outcome::Passed
+}
+
+/// Nothing of ours keeps a process from ending.
+fn the_process_ends_while_threads_wait() -> Outcome {
+    static HELD: Mutex<()> = Mutex::new(());
+    static NEVER: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
+    std::mem::forget(HELD.lock());
+    let waits: [fn(); 4] = [
+        || drop(HELD.lock()),
+        || NEVER.1.wait(&mut NEVER.0.lock()),
+        || _ = QUEUE.pop(),
+        || Parker::new().park(),
+    ];
+    static ASLEEP: AtomicUsize = AtomicUsize::new(0);
+    for wait in waits {
+        // In a thread that is never joined: its scope waits for ever for what sleeps for ever.
+        thread::spawn(move || {
+            thread::scope(|s| {
+                asleep(s, None, wait);
+                ASLEEP.fetch_add(1, Relaxed);
+            });
+        });
+    }
+    while ASLEEP.load(Relaxed) < waits.len() {
+        thread::yield_now();
+    }
+    let pool = ThreadPool::builder().threads(2).build().unwrap();
+    assert!(POOL.set(pool).is_ok(), "a static, so it is never dropped");
+    Outcome::Passed // and returns from main
+}

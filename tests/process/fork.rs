@@ -1,0 +1,300 @@
+//! Locks in a child of fork: what was free works, what cannot work is no silent hang.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+
+use lockwork::queue::{ArrayQueue, BlockingQueue, PopError};
+use lockwork::{Condvar, Mutex, Parker};
+
+use super::forking::{fork, raw_clone};
+use super::runner::{Case, Outcome};
+use super::support::scaled;
+use super::support::threads::{asleep, join_all, together, words_of};
+
+pub(crate) const CASES: &[Case] = &[
+    ("fork::a_mutex_held_by_another_thread", a_mutex_held_by_another_thread),
+    ("fork::a_mutex_held_by_the_forking_thread", a_mutex_held_by_the_forking_thread),
+    ("fork::a_free_mutex", a_free_mutex),
+    ("fork::waiters_of_a_condvar", || waiters_of_a_condvar(|child| fork(child))),
+    ("fork::waiters_of_a_condvar_raw_clone", || waiters_of_a_condvar(|child| raw_clone(child))),
+    ("fork::a_condvar_in_use", a_condvar_in_use),
+    ("fork::three_generations", three_generations),
+    ("fork::inside_a_condition", inside_a_condition),
+    ("fork::a_parker", a_parker),
+    ("fork::queues_at_rest", queues_at_rest),
+];
+
+/// Mutual exclusion and wake-ups among the threads of this process.
+fn use_mutex(mutex: &Mutex<u64>) {
+    let before = *mutex.lock();
+    let held = mutex.lock();
+    thread::scope(|s| {
+        let sleeper = asleep(s, words_of(mutex), || *mutex.lock() += 1);
+        drop(held);
+        sleeper.join().unwrap();
+    });
+    together(4, |_| {
+        for _ in 0..500 {
+            *mutex.lock() += 1;
+        }
+    });
+    assert_eq!(*mutex.lock(), before + 2001);
+}
+
+/// Waits and notifications among the threads of this process.
+fn use_condvar(changed: &Condvar) {
+    let waiting = Mutex::new(0);
+    assert!(changed.wait_for(&mut waiting.lock(), Duration::from_millis(1)).timed_out());
+    thread::scope(|s| {
+        let waiters: [_; 4] = std::array::from_fn(|_| {
+            s.spawn(|| {
+                let mut waiting = waiting.lock();
+                *waiting += 1;
+                changed.wait(&mut waiting);
+            })
+        });
+        while *waiting.lock() < 4 {
+            thread::yield_now();
+        }
+        drop(waiting.lock());
+        assert!(changed.notify_one());
+        assert_eq!(changed.notify_all(), 3);
+        join_all(waiters);
+    });
+    assert!(!changed.notify_one());
+}
+
+/// Stays locked for ever, since its owner is not there; whoever waits with a limit gets to know.
+fn a_mutex_held_by_another_thread() -> Outcome {
+    let (held, free) = (Mutex::new(1), Mutex::new(0));
+    let release = Parker::new();
+    let unparker = release.unparker().clone();
+    thread::scope(|s| {
+        let held = &held;
+        let owner = asleep(s, None, move || {
+            let _guard = held.lock();
+            release.park();
+        });
+        // One more is asleep on it, and is not there in the child either.
+        let waiter = asleep(s, words_of(held), || *held.lock());
+        fork(|| {
+            assert!(held.is_locked());
+            assert!(held.try_lock().is_none());
+            assert!(held.try_lock_for(Duration::from_millis(20)).is_none());
+            assert_eq!(format!("{held:?}"), "Mutex { data: <locked> }");
+            use_mutex(&free);
+        });
+        unparker.unpark();
+        owner.join().unwrap();
+        assert_eq!(waiter.join().unwrap(), 1);
+    });
+    use_mutex(&held);
+    Outcome::Passed
+}
+
+/// The guard is there in both processes, and each unlocks its own copy.
+fn a_mutex_held_by_the_forking_thread() -> Outcome {
+    let mutex = Mutex::new(0);
+    thread::scope(|s| {
+        let mutex = &mutex;
+        let mut guard = mutex.lock();
+        let waiter = asleep(s, words_of(mutex), || *mutex.lock() += 1);
+        let copy = &mut guard;
+        fork(move || {
+            **copy = 5;
+            // Unlocks a mutex whose word says that somebody sleeps. Nobody does, here.
+            // SAFETY: this process ends without using the guard again.
+            unsafe { std::ptr::drop_in_place(copy) };
+            assert_eq!(*mutex.lock(), 5);
+            use_mutex(mutex);
+        });
+        assert_eq!(*guard, 0);
+        drop(guard);
+        waiter.join().unwrap();
+    });
+    assert_eq!(mutex.into_inner(), 1);
+    Outcome::Passed
+}
+
+/// Free at the fork, used a lot before it and after it.
+fn a_free_mutex() -> Outcome {
+    let mutex = Mutex::new(0);
+    use_mutex(&mutex);
+    fork(|| use_mutex(&mutex));
+    raw_clone(|| use_mutex(&mutex));
+    use_mutex(&mutex);
+    assert_eq!(*mutex.lock(), 4002);
+    Outcome::Passed
+}
+
+/// The parent's waiters do not exist in the child: nobody is notified, nothing of them is touched,
+/// and the condition variable is as new. In the parent they are all still there.
+fn waiters_of_a_condvar(fork: impl Fn(&mut dyn FnMut())) -> Outcome {
+    let (waiting, changed) = (Mutex::new(0), Condvar::new());
+    thread::scope(|s| {
+        let wait = || {
+            let mut waiting = waiting.lock();
+            *waiting += 1;
+            changed.wait(&mut waiting);
+        };
+        // Asleep, not just queued: nobody is inside the allocator.
+        let waiters: [_; 3] = std::array::from_fn(|_| asleep(s, None, wait));
+        fork(&mut || {
+            assert!(!changed.notify_one());
+            assert_eq!(changed.notify_all(), 0);
+            use_condvar(&changed);
+            assert_eq!(*waiting.lock(), 3, "and the mutex is free");
+        });
+        // A child that waits before it notifies.
+        fork(&mut || use_condvar(&changed));
+        // And one whose first sign of life is a wait that nobody ends.
+        fork(&mut || {
+            assert!(changed.wait_for(&mut waiting.lock(), Duration::from_millis(5)).timed_out());
+            assert_eq!(changed.notify_all(), 0);
+        });
+        assert_eq!(changed.notify_all(), 3);
+        join_all(waiters);
+    });
+    use_condvar(&changed);
+    Outcome::Passed
+}
+
+/// Forks at any moment of other threads' waits and notifications: the list is in the middle of
+/// being changed, or its lock is taken or waited for.
+fn a_condvar_in_use() -> Outcome {
+    let (mutex, changed) = (Mutex::new(0_u64), Condvar::new());
+    let stop = AtomicBool::new(false);
+    thread::scope(|s| {
+        let busy: [_; 4] = std::array::from_fn(|i| {
+            let (mutex, changed, stop) = (&mutex, &changed, &stop);
+            s.spawn(move || {
+                while !stop.load(Relaxed) {
+                    if i < 2 {
+                        let limit = Duration::from_micros(20);
+                        let _ = changed.wait_for(&mut mutex.lock(), limit);
+                    } else {
+                        changed.notify_all();
+                        changed.notify_one();
+                    }
+                }
+            })
+        });
+        for _ in 0..scaled(200) {
+            fork(|| {
+                assert!(!changed.notify_one());
+                use_condvar(&changed);
+            });
+        }
+        stop.store(true, Relaxed);
+        join_all(busy);
+    });
+    use_condvar(&changed);
+    Outcome::Passed
+}
+
+/// A child's waiters are as absent in its own child.
+fn three_generations() -> Outcome {
+    let (waiting, changed) = (Mutex::new(0), Condvar::new());
+    fn generation(depth: u32, waiting: &Mutex<u32>, changed: &Condvar) {
+        thread::scope(|s| {
+            let waiter = asleep(s, None, || changed.wait(&mut waiting.lock()));
+            if depth < 3 {
+                fork(|| {
+                    assert!(!changed.notify_one());
+                    generation(depth + 1, waiting, changed);
+                });
+            }
+            assert_eq!(changed.notify_all(), 1);
+            waiter.join().unwrap();
+        });
+        use_condvar(changed);
+    }
+    generation(0, &waiting, &changed);
+    Outcome::Passed
+}
+
+/// A condition is called with the mutex locked and the thread in no queue: it may even fork.
+fn inside_a_condition() -> Outcome {
+    let (mutex, changed) = (Mutex::new(0), Condvar::new());
+    let mut looks = 0;
+    let mut guard = mutex.lock();
+    let limit = Duration::from_millis(5);
+    let result = changed.wait_while_for(
+        &mut guard,
+        |_| {
+            looks += 1;
+            fork(|| {
+                assert!(mutex.is_locked());
+                assert!(!changed.notify_one());
+                use_condvar(&changed);
+            });
+            true
+        },
+        limit,
+    );
+    assert!(result.timed_out() && looks == 2);
+    drop(guard);
+    use_condvar(&changed);
+    Outcome::Passed
+}
+
+/// A token is copied with the rest of memory; from then on there are two.
+fn a_parker() -> Outcome {
+    let parker = Parker::new();
+    parker.unparker().unpark();
+    fork(|| {
+        assert!(parker.park_for(Duration::ZERO));
+        assert!(!parker.park_for(Duration::from_millis(1)));
+        thread::scope(|s| {
+            let unparker = parker.unparker().clone();
+            s.spawn(move || unparker.unpark()).join().unwrap();
+        });
+        parker.park();
+    });
+    assert!(parker.park_for(Duration::ZERO), "the child took its own");
+    // The owner asleep in the parent at the time of the fork.
+    let unparker = parker.unparker().clone();
+    thread::scope(|s| {
+        let sleeper = asleep(s, None, move || parker.park());
+        fork(|| unparker.unpark());
+        assert!(!sleeper.is_finished(), "woken by another process");
+        unparker.unpark();
+        sleeper.join().unwrap();
+    });
+    Outcome::Passed
+}
+
+fn queues_at_rest() -> Outcome {
+    let (array, blocking) = (ArrayQueue::new(3), BlockingQueue::new(3));
+    for i in 0..4 {
+        let _ = array.push(i);
+        let _ = blocking.try_push(i);
+    }
+    let use_queues = || {
+        for i in 0..3 {
+            assert_eq!((array.pop(), blocking.pop()), (Some(i), Ok(i)));
+        }
+        thread::scope(|s| {
+            let consumer = asleep(s, words_of(&blocking), || blocking.pop());
+            blocking.push(7).unwrap();
+            assert_eq!(consumer.join().unwrap(), Ok(7));
+        });
+        together(2, |i| {
+            for n in 0..500 {
+                if i == 0 {
+                    blocking.push(n).unwrap();
+                } else {
+                    assert_eq!(blocking.pop(), Ok(n));
+                }
+            }
+        });
+        blocking.close();
+        assert_eq!(blocking.pop(), Err(PopError::Closed));
+    };
+    fork(use_queues);
+    raw_clone(use_queues);
+    assert!(!blocking.is_closed() && blocking.len() == 3);
+    use_queues();
+    Outcome::Passed
+}

@@ -1,0 +1,375 @@
+//! Signals at a high rate: no wait fails, ends early or hangs for them.
+
+use std::env;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lockwork::pool::ThreadPool;
+use lockwork::queue::{BlockingQueue, PopError, PushErrorReason};
+use lockwork::{Condvar, Mutex, Parker};
+
+use super::runner::{Case, Outcome, run_limited};
+use super::support::proc::tid;
+use super::support::threads::together;
+use super::support::{load, say, scaled};
+
+pub(crate) const CASES: &[Case] = &[
+    ("signals::hand_overs_under_a_storm", hand_overs_under_a_storm),
+    ("signals::limits_under_a_storm", limits_under_a_storm),
+    ("signals::endless_waits_under_a_storm", endless_waits_under_a_storm),
+    ("signals::a_pool_under_a_storm", a_pool_under_a_storm),
+    ("signals::stopped_and_continued", stopped_and_continued),
+    ("signals::locks_in_a_handler", locks_in_a_handler),
+];
+
+static HANDLED: AtomicU64 = AtomicU64::new(0);
+/// Signals that came in the middle of a system call and made it fail.
+static INTERRUPTED: AtomicU64 = AtomicU64::new(0);
+
+extern "C" fn count(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    HANDLED.fetch_add(1, Relaxed);
+    // SAFETY: the kernel passes the context of the interrupted thread to a handler that was
+    // installed with SA_SIGINFO.
+    let context = unsafe { &(*context.cast::<libc::ucontext_t>()).uc_mcontext };
+    // The result register holds the error of a call that will not be restarted.
+    #[cfg(target_arch = "x86_64")]
+    let result = context.gregs[libc::REG_RAX as usize];
+    #[cfg(target_arch = "aarch64")]
+    let result = context.regs[0] as i64;
+    if result == -i64::from(libc::EINTR) {
+        INTERRUPTED.fetch_add(1, Relaxed);
+    }
+}
+
+fn install(handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void)) {
+    // SAFETY: all zeros is a valid `sigaction`: no flags, so no SA_RESTART, and an empty mask.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handler as usize;
+    action.sa_flags = libc::SA_SIGINFO;
+    // SAFETY: `action` outlives the call, and the handler is safe to run at any moment.
+    assert_eq!(unsafe { libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()) }, 0);
+}
+
+/// Lets time pass without a sleep. One that signals interrupt too often never ends: whenever it is
+/// taken up again, the kernel's slack for timers is added to what is left.
+fn pass(time: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        thread::yield_now();
+    }
+}
+
+/// Where threads put themselves into the line of fire.
+struct Targets {
+    tids: Vec<AtomicU32>,
+}
+
+impl Targets {
+    fn new(threads: usize) -> Self {
+        Self { tids: (0..threads).map(|_| AtomicU32::new(0)).collect() }
+    }
+
+    /// Sends signals to all who stand there, for as long as anybody has something to do.
+    fn shoot(&self, busy: &AtomicUsize) -> u64 {
+        let mut sent = 0;
+        // SAFETY: no memory; cannot fail.
+        let process = unsafe { libc::getpid() };
+        while busy.load(Relaxed) > 0 {
+            for tid in &self.tids {
+                let tid = tid.load(Relaxed);
+                // SAFETY: no memory. A thread that has ended is no target, or an error.
+                let hit = tid != 0
+                    && unsafe { libc::syscall(libc::SYS_tgkill, process, tid, libc::SIGUSR1) } == 0;
+                sent += u64::from(hit);
+            }
+            // Often enough to hit every wait several times; not so often that nothing else runs.
+            pass(Duration::from_micros(20));
+        }
+        sent
+    }
+}
+
+/// Runs `body(0..threads)` under a storm of signals, again and again until it was one, and says how
+/// often that was.
+fn storm(what: &str, threads: usize, body: impl Fn(usize) + Sync) -> usize {
+    install(count);
+    let (handled, interrupted) = (HANDLED.load(Relaxed), INTERRUPTED.load(Relaxed));
+    let (mut runs, mut sent) = (0, 0);
+    while runs == 0 || INTERRUPTED.load(Relaxed) - interrupted < scaled(300) as u64 {
+        runs += 1;
+        let targets = Targets::new(threads);
+        let busy = AtomicUsize::new(threads);
+        let shots = together(threads + 1, |i| {
+            if i == threads {
+                return targets.shoot(&busy);
+            }
+            targets.tids[i].store(tid(), Relaxed);
+            body(i);
+            targets.tids[i].store(0, Relaxed);
+            busy.fetch_sub(1, Relaxed);
+            // Stay until no signal can be on its way to this thread's number.
+            while busy.load(Relaxed) > 0 {
+                thread::yield_now();
+            }
+            0
+        });
+        sent += shots.iter().sum::<u64>();
+    }
+    say(&format!(
+        "{what}: {sent} signals sent, {} handled, {} interrupted a system call",
+        HANDLED.load(Relaxed) - handled,
+        INTERRUPTED.load(Relaxed) - interrupted,
+    ));
+    runs
+}
+
+/// Threads that wait for each other in every way there is, and are never let down.
+fn hand_overs_under_a_storm() -> Outcome {
+    let rounds = 400;
+    let (turn, changed) = (Mutex::new(0_usize), Condvar::new());
+    let runs = storm("condvar", 4, |me| {
+        for round in 0..rounds {
+            let mut turn = turn.lock();
+            if round % 2 == 0 {
+                changed.wait_while(&mut turn, |turn| *turn % 4 != me);
+            } else {
+                let forever = Duration::MAX;
+                let late = changed.wait_while_for(&mut turn, |turn| *turn % 4 != me, forever);
+                assert!(!late.timed_out());
+            }
+            *turn += 1;
+            changed.notify_all();
+        }
+    });
+    assert_eq!(*turn.lock(), runs * 4 * rounds);
+
+    let count = Mutex::new(0_usize);
+    let runs = storm("mutex", 4, |me| {
+        for round in 0..rounds {
+            let mut count = match (me + round) % 3 {
+                0 => count.lock(),
+                1 => count.try_lock_for(Duration::MAX).expect("no limit"),
+                _ => count.try_lock_for(Duration::from_secs(600)).expect("ten minutes"),
+            };
+            *count += 1;
+            if round % 8 == 0 {
+                pass(Duration::from_micros(50)); // the others sleep, on the mutex
+            }
+        }
+    });
+    assert_eq!(*count.lock(), runs * 4 * rounds);
+
+    let (requests, answers) = (BlockingQueue::new(1), BlockingQueue::new(1));
+    storm("queue", 4, |i| {
+        for n in 0..rounds {
+            if i < 2 {
+                requests.push(n).unwrap();
+                answers.pop().unwrap();
+            } else {
+                let request = requests.pop_for(Duration::MAX).unwrap();
+                answers.push_for(request, Duration::MAX).unwrap();
+            }
+        }
+    });
+
+    let parkers: [_; 4] = std::array::from_fn(|_| Parker::new());
+    let unparkers = parkers.each_ref().map(|parker| parker.unparker().clone());
+    let parkers = parkers.map(Mutex::new);
+    storm("parker", 4, |i| {
+        let parker = parkers[i].lock();
+        for round in 0..rounds {
+            // One of each pair begins; else two tokens could become one.
+            if i % 2 == 0 {
+                unparkers[i + 1].unpark();
+            }
+            if round % 2 == 0 {
+                parker.park();
+            } else {
+                assert!(parker.park_for(Duration::MAX));
+            }
+            if i % 2 == 1 {
+                unparkers[i - 1].unpark();
+            }
+        }
+    });
+    Outcome::Passed
+}
+
+/// Limits that nobody cuts short: neither before their time nor by an error.
+fn limits_under_a_storm() -> Outcome {
+    let mutex = Mutex::new(());
+    let idle = (Mutex::new(()), Condvar::new());
+    let (empty, full) = (BlockingQueue::<u8>::new(1), BlockingQueue::new(1));
+    full.push(0).unwrap();
+    let _held = mutex.lock();
+    storm("limits", 5, |i| {
+        for round in 0..40 {
+            let wait = Duration::from_micros(500 + 100 * (round % 10));
+            let start = Instant::now();
+            match i {
+                0 => assert!(mutex.try_lock_for(wait).is_none()),
+                1 => assert!(idle.1.wait_for(&mut idle.0.lock(), wait).timed_out()),
+                2 => assert_eq!(empty.pop_for(wait), Err(PopError::TimedOut)),
+                3 => {
+                    let refused = full.push_for(1, wait).unwrap_err();
+                    assert_eq!(refused.reason(), PushErrorReason::TimedOut);
+                }
+                _ => assert!(!Parker::new().park_for(wait)),
+            }
+            assert!(start.elapsed() >= wait, "operation {i}: {:?} of {wait:?}", start.elapsed());
+        }
+    });
+    Outcome::Passed
+}
+
+/// Waits without an end, and with ends beyond that of time, for a while under fire: none returns
+/// before it is told to.
+fn endless_waits_under_a_storm() -> Outcome {
+    let told = AtomicBool::new(false);
+    let (mutex, changed) = (Mutex::new(()), Condvar::new());
+    let held = Mutex::new(());
+    let (empty, full) = (BlockingQueue::<u8>::new(2), BlockingQueue::new(1));
+    full.push(0).unwrap();
+    let parker = Parker::new();
+    let unparker = parker.unparker().clone();
+    let parker = Mutex::new(Some(parker));
+    let guard = held.lock();
+    let owner = Mutex::new(Some(SendGuard(guard)));
+    let runs = storm("endless", 8, |i| {
+        let far = Instant::now() + Duration::from_secs(60 * 60 * 24 * 365 * 200);
+        match i {
+            0 => changed.wait(&mut mutex.lock()),
+            1 => assert!(!changed.wait_until(&mut mutex.lock(), far).timed_out()),
+            2 => assert_eq!(empty.pop(), Ok(1)),
+            3 => assert_eq!(empty.pop_for(Duration::MAX), Ok(1)),
+            4 => full.push_until(1, far).unwrap(),
+            5 => drop(held.try_lock_until(far).expect("no limit")),
+            6 => parker.lock().take().unwrap().park(),
+            _ => {
+                pass(Duration::from_millis(150));
+                told.store(true, Relaxed);
+                while changed.notify_one() {}
+                empty.push(1).unwrap();
+                empty.push(1).unwrap();
+                full.pop().unwrap();
+                drop(owner.lock().take());
+                unparker.unpark();
+            }
+        }
+        assert!(told.load(Relaxed), "operation {i} returned by itself");
+    });
+    assert_eq!(runs, 1, "no storm in 150 ms");
+    Outcome::Passed
+}
+
+/// A guard that another thread drops.
+struct SendGuard<'a>(#[allow(dead_code, reason = "dropped")] lockwork::MutexGuard<'a, ()>);
+
+// SAFETY: this mutex records no owner, so it does not matter which thread unlocks it; only the type
+// is stricter. The test needs an owner that does not sleep.
+unsafe impl Send for SendGuard<'_> {}
+
+fn a_pool_under_a_storm() -> Outcome {
+    let pool = ThreadPool::builder().threads(2).queue_capacity(2).build().unwrap();
+    storm("pool", 3, |_| {
+        for n in 0..300 {
+            // Under fire on both sides: the worker shoots at nobody, but is a target as well.
+            let task = loop {
+                match pool.submit(move || n) {
+                    Ok(task) => break task,
+                    Err(_) => thread::yield_now(),
+                }
+            };
+            let value = match n % 3 {
+                0 => task.join(),
+                1 => task.join_for(Duration::MAX).expect("no limit"),
+                _ => task.join_until(Instant::now() + Duration::from_secs(600)).expect("in time"),
+            };
+            assert_eq!(value.unwrap(), n);
+        }
+    });
+    pool.shutdown();
+    storm("termination", 1, |_| {
+        let pool = ThreadPool::builder().threads(1).build().unwrap();
+        pool.execute(|| pass(Duration::from_millis(50))).unwrap();
+        pool.shutdown();
+        assert!(pool.await_termination_for(Duration::from_secs(600)));
+    });
+    Outcome::Passed
+}
+
+/// A process that is stopped and continued while it works, over and over.
+fn stopped_and_continued() -> Outcome {
+    if env::var("ROLE").is_ok_and(|role| role == "load") {
+        load::mixed(4, scaled(6_000));
+        return Outcome::Passed;
+    }
+    let mut command = Command::new(env::current_exe().expect("this binary"));
+    let mut stops = 0;
+    let end = run_limited(command.env("ROLE", "load"), Duration::from_secs(50), |child| {
+        let send = |signal| {
+            // SAFETY: no memory; our own child, which has not been waited for.
+            assert_eq!(unsafe { libc::kill(child, signal) }, 0);
+            thread::sleep(Duration::from_millis(6));
+        };
+        send(libc::SIGSTOP);
+        send(libc::SIGCONT);
+        stops += 1;
+    });
+    assert!(end.status.success(), "{}", end.output);
+    say(&format!("stopped {stops} times"));
+    assert!(stops >= 5, "stopped {stops} times only");
+    Outcome::Passed
+}
+
+static SHARED: Mutex<u64> = Mutex::new(0);
+
+/// What a handler may do: try, and notify. Neither may disturb what it interrupted, and `errno`
+/// stays what it was.
+extern "C" fn meddle(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    // SAFETY: the C library's pointer to this thread's own variable.
+    let errno = unsafe { *libc::__errno_location() };
+    if let Some(mut shared) = SHARED.try_lock() {
+        *shared += 1;
+    }
+    drop(SHARED.try_lock_for(Duration::ZERO));
+    // SAFETY: as above.
+    assert_eq!(unsafe { *libc::__errno_location() }, errno);
+    HANDLED.fetch_add(1, Relaxed);
+}
+
+fn locks_in_a_handler() -> Outcome {
+    install(meddle);
+    let targets = Targets::new(2);
+    let busy = AtomicUsize::new(2);
+    let (rounds, enough) = (AtomicU64::new(0), scaled(3_000) as u64);
+    together(3, |i| {
+        if i == 2 {
+            return targets.shoot(&busy);
+        }
+        targets.tids[i].store(tid(), Relaxed);
+        while HANDLED.load(Relaxed) < enough {
+            let mut shared = SHARED.lock();
+            let before = *shared;
+            std::hint::black_box(&mut *shared);
+            assert_eq!(*shared, before, "the handler got in");
+            *shared += 1;
+            drop(shared);
+            rounds.fetch_add(1, Relaxed);
+            (0..64).for_each(|_| std::hint::spin_loop());
+        }
+        targets.tids[i].store(0, Relaxed);
+        busy.fetch_sub(1, Relaxed);
+        while busy.load(Relaxed) > 0 {
+            thread::yield_now();
+        }
+        0
+    });
+    let (rounds, handled) = (rounds.into_inner(), HANDLED.load(Relaxed));
+    let entered = *SHARED.lock() - rounds;
+    say(&format!("{handled} handlers tried, {entered} found the lock free"));
+    assert!(entered <= handled);
+    Outcome::Passed
+}
