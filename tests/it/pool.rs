@@ -112,6 +112,14 @@ impl Drop for Bomb {
     }
 }
 
+/// Fails if `call` panics, without a bomb for the test harness to drop.
+fn unharmed(call: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
+        std::mem::forget(payload);
+        panic!("what a task's panic carried has hit the caller");
+    }
+}
+
 /// Says where it was dropped.
 fn witness() -> (OnDrop<impl FnMut() + Send>, mpsc::Receiver<ThreadId>) {
     let (send, receive) = mpsc::channel();
@@ -182,6 +190,7 @@ mod building {
 
     #[test]
     fn a_stack_that_cannot_be_had_is_an_error() {
+        let _watchdog = Watchdog::start();
         for bytes in [1 << 46, 1 << 47] {
             let builder = ThreadPool::builder().name("io").threads(2).stack_size(bytes);
             let error = builder.build().unwrap_err();
@@ -197,6 +206,7 @@ mod building {
     fn a_thread_that_cannot_be_started_takes_the_others_along() {
         const ROLE: &str = "short-of-memory";
         const STACK: usize = 256 << 20;
+        let _watchdog = Watchdog::start();
         if !child::is(ROLE) {
             let path = thread::current().name().unwrap().to_owned();
             return child::assert_exit(&child::run(&path, ROLE), 0);
@@ -508,7 +518,7 @@ mod policies {
         let task = pool.submit(|| -> u8 { quiet("for the handle") }).unwrap();
         assert_eq!(pool.panicked(), 2);
         assert_eq!(text_of(&*task.join().unwrap_err().into_panic().unwrap()), "for the handle");
-        pool.execute(|| resume_unwind(Box::new(Bomb(3)))).unwrap();
+        unharmed(|| pool.execute(|| resume_unwind(Box::new(Bomb(3)))).unwrap());
         assert_eq!(pool.panicked(), 3);
     }
 
@@ -880,7 +890,7 @@ mod panics {
         let worker = pool.submit(|| thread::current().id()).unwrap().join().unwrap();
         for i in 1..=20 {
             let error = pool.submit(|| -> () { quiet("oh") }).unwrap().join().unwrap_err();
-            assert_eq!(text_of(&*error.into_panic().unwrap()), "oh");
+            assert_eq!((text_of(&*error.into_panic().unwrap()), pool.panicked()), ("oh", i));
             let now = pool.submit(|| thread::current().id()).unwrap().join().unwrap();
             assert_eq!((now, pool.panicked()), (worker, i), "the same thread, one more panic");
         }
@@ -948,7 +958,7 @@ mod panics {
         let pool = pool(1, 8, RejectionPolicy::Abort);
         for i in 1..=3 {
             let gate = occupy(&pool);
-            pool.execute(move || resume_unwind(Box::new(Bomb(i)))).unwrap();
+            unharmed(|| pool.execute(move || resume_unwind(Box::new(Bomb(i)))).unwrap());
             drop(pool.submit(move || -> u8 { resume_unwind(Box::new(Bomb(i))) }).unwrap());
             drop(gate);
             assert_eq!(pool.submit(|| 1).unwrap().join().unwrap(), 1);
@@ -1518,10 +1528,10 @@ mod ending {
     /// Termination includes the destructors of the workers' thread locals, whoever asks.
     #[test]
     fn threads_are_joined() {
-        struct Local(Arc<AtomicUsize>);
+        struct Local(Arc<AtomicUsize>, Duration);
         impl Drop for Local {
             fn drop(&mut self) {
-                thread::sleep(Duration::from_millis(5));
+                thread::sleep(self.1);
                 self.0.fetch_add(1, Relaxed);
             }
         }
@@ -1529,14 +1539,17 @@ mod ending {
             static LOCAL: RefCell<Option<Local>> = const { RefCell::new(None) };
         }
         let watchdog = Watchdog::start();
-        for form in 0..5 {
+        // Each thread is once the last to end.
+        for (form, late) in (0..5).flat_map(|form| (0..3).map(move |late| (form, late))) {
             let pool = pool(3, 4, RejectionPolicy::Abort);
             let ended = Arc::new(AtomicUsize::new(0));
             let barrier = Arc::new(std::sync::Barrier::new(3));
             for _ in 0..3 {
-                let (local, barrier) = (Local(ended.clone()), barrier.clone());
+                let (ended, barrier) = (ended.clone(), barrier.clone());
                 let set = move || {
-                    LOCAL.with(|slot| *slot.borrow_mut() = Some(local));
+                    let is_late = thread::current().name() == Some(&*format!("io-{late}"));
+                    let time = Duration::from_millis(if is_late { 10 } else { 0 });
+                    LOCAL.with(|slot| *slot.borrow_mut() = Some(Local(ended, time)));
                     barrier.wait();
                 };
                 pool.execute(set).unwrap();
