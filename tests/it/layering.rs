@@ -212,9 +212,9 @@ fn atomic_calls(source: &Source) -> Vec<(usize, std::ops::Range<usize>)> {
             let method = matches!(name, "load" | "store" | "swap")
                 || name.starts_with("compare_exchange")
                 || name.starts_with("fetch_");
-            if method && i > 0 && source.token(i - 1) == "." && source.token(i + 1) == "(" {
-                Some((i, source.arguments(i + 1)))
-            } else if name == "fence" && source.token(i + 1) == "(" {
+            let called = source.token(i + 1) == "(";
+            let on_a_value = method && i > 0 && source.token(i - 1) == ".";
+            if called && (on_a_value || name == "fence") {
                 Some((i, source.arguments(i + 1)))
             } else if name == "ord" && source.token(i + 1) == "!" {
                 Some((i, source.arguments(i + 2)))
