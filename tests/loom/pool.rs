@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lockwork::model::Ordering::Relaxed;
-use lockwork::model::{AtomicU32, Explore, UnsafeCell, thread};
+use lockwork::model::{AtomicU32, Explore, thread};
 use lockwork::pool::{Cancel, CancelReason, RejectReason, RejectionPolicy, ThreadPool};
+
+use crate::support::Watched;
 
 fn pool(threads: usize, capacity: usize, policy: RejectionPolicy) -> ThreadPool {
     ThreadPool::builder()
@@ -17,35 +19,12 @@ fn pool(threads: usize, capacity: usize, policy: RejectionPolicy) -> ThreadPool 
         .unwrap()
 }
 
-/// A counter that loom watches: accesses that nothing orders fail the model.
-#[derive(Clone)]
-struct Watched(Arc<UnsafeCell<u32>>);
-
-// SAFETY: that accesses do not overlap is what the models check.
-unsafe impl Send for Watched {}
-
-impl Watched {
-    fn new() -> Self {
-        Self(Arc::new(UnsafeCell::new(0)))
-    }
-
-    fn add(&self) -> u32 {
-        self.0.with_mut(|value| {
-            // SAFETY: loom fails the model if this overlaps with another access.
-            unsafe {
-                *value += 1;
-                *value
-            }
-        })
-    }
-}
-
 /// The task sees what came before `submit`; `join` sees what the task did.
 #[test]
 fn submit_and_join() {
     Explore::new("pool, join").preemptions(2).at_least(100).run(&[3], || {
         let pool = pool(1, 1, RejectionPolicy::Abort);
-        let watched = Watched::new();
+        let watched = Watched::new(0);
         watched.add();
         let task = {
             let watched = watched.clone();
@@ -61,7 +40,7 @@ fn submit_and_join() {
 fn drop_drains_and_joins() {
     Explore::new("pool, drop").preemptions(2).at_least(100).run(&[3], || {
         let pool = pool(1, 2, RejectionPolicy::Abort);
-        let watched = Watched::new();
+        let watched = Watched::new(0);
         for _ in 0..2 {
             let watched = watched.clone();
             pool.execute(move || {
@@ -145,7 +124,7 @@ fn submit_against_shutdown() {
 fn cancel_against_run() {
     Explore::new("pool, cancel").preemptions(2).at_least(100).run(&[(true, 0), (false, 1)], || {
         let pool = pool(1, 1, RejectionPolicy::Abort);
-        let watched = Watched::new();
+        let watched = Watched::new(0);
         let task = {
             let watched = watched.clone();
             pool.submit(move || watched.add()).unwrap()

@@ -7,27 +7,38 @@ use lockwork::model::{UnsafeCell, thread};
 /// A number that loom watches: two accesses that nothing orders fail the model. Clones are the same
 /// number.
 #[derive(Clone)]
-pub(crate) struct Watched(Arc<UnsafeCell<u32>>);
+pub(crate) struct Watched(Arc<Number>);
+
+struct Number(UnsafeCell<u32>);
 
 // SAFETY: that no two accesses overlap is what the models check.
-unsafe impl Send for Watched {}
-// SAFETY: as for `Send`.
-unsafe impl Sync for Watched {}
+unsafe impl Sync for Number {}
 
 impl Watched {
     pub(crate) fn new(value: u32) -> Self {
-        Self(Arc::new(UnsafeCell::new(value)))
+        Self(Arc::new(Number(UnsafeCell::new(value))))
     }
 
     /// Reads, as an exclusive access: it has to be ordered with other reads as well.
     pub(crate) fn get(&self) -> u32 {
-        // SAFETY: loom fails the model if this overlaps with another access.
-        self.0.with_mut(|value| unsafe { *value })
+        self.access(|value| *value)
     }
 
     pub(crate) fn set(&self, new: u32) {
-        // SAFETY: as in `get`.
-        self.0.with_mut(|value| unsafe { *value = new });
+        self.access(|value| *value = new);
+    }
+
+    /// Adds one; the sum.
+    pub(crate) fn add(&self) -> u32 {
+        self.access(|value| {
+            *value += 1;
+            *value
+        })
+    }
+
+    fn access<R>(&self, access: impl FnOnce(&mut u32) -> R) -> R {
+        // SAFETY: loom fails the model if this overlaps with another access.
+        self.0.0.with_mut(|value| access(unsafe { &mut *value }))
     }
 }
 
