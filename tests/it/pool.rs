@@ -17,7 +17,7 @@ use lockwork::pool::{Cancel, CancelReason, JoinHandle, RejectReason, RejectionPo
 use lockwork::{Deadline, Mutex};
 
 use super::support::child;
-use super::support::proc::{thread_count, tid, until_asleep};
+use super::support::proc::{asleep_in_futex, thread_count, tid, until_asleep};
 use super::support::random::{Rng, seed};
 use super::support::scaled;
 use super::support::threads::{crowd, together};
@@ -192,10 +192,12 @@ mod building {
     fn a_stack_that_cannot_be_had_is_an_error() {
         let _watchdog = Watchdog::start();
         for bytes in [1 << 46, 1 << 47] {
-            let builder = ThreadPool::builder().name("io").threads(2).stack_size(bytes);
+            // A system that promises what it does not have lets a few of them start.
+            let builder = ThreadPool::builder().name("io").threads(5).stack_size(bytes);
             let error = builder.build().unwrap_err();
             let text = error.to_string();
-            assert!(text.starts_with("cannot start worker 1 of 2 of pool \"io\": "), "{text}");
+            assert!(text.starts_with("cannot start worker "), "{text}");
+            assert!(text.contains(" of 5 of pool \"io\": "), "{text}");
             let source = error.source().expect("what the system said").to_string();
             assert!(text.ends_with(&source), "{text}");
         }
@@ -1404,59 +1406,6 @@ mod joins {
             watchdog.tick();
         }
     }
-
-    /// A thread that was a worker still runs destructors of thread locals, when the memory of its
-    /// pool may have become that of another.
-    #[test]
-    fn a_former_worker_runs_no_tasks() {
-        struct Late(RefCell<Option<Last>>);
-        struct Last {
-            task: mpsc::Receiver<JoinHandle<ThreadId>>,
-            ready: mpsc::Sender<u32>,
-            result: mpsc::Sender<(ThreadId, ThreadId)>,
-        }
-        impl Drop for Late {
-            fn drop(&mut self) {
-                let Some(last) = self.0.take() else { return };
-                last.ready.send(tid()).unwrap();
-                let task = last.task.recv().unwrap();
-                last.ready.send(tid()).unwrap();
-                let ran_on = task.join().unwrap();
-                last.result.send((ran_on, thread::current().id())).unwrap();
-            }
-        }
-        thread_local! {
-            static LATE: Late = const { Late(RefCell::new(None)) };
-        }
-        let watchdog = Watchdog::start();
-        for _ in 0..20 {
-            let (give, task) = mpsc::channel();
-            let (ready, is_ready) = mpsc::channel();
-            let (result, results) = mpsc::channel();
-            let former = pool(1, 2, RejectionPolicy::Abort);
-            // The pool goes in its own task, so that nobody joins the thread, which ends.
-            let (last_owner, owner_is_last) = mpsc::channel::<()>();
-            let inner = former.clone();
-            let task = move || {
-                LATE.with(|late| *late.0.borrow_mut() = Some(Last { task, ready, result }));
-                assert!(owner_is_last.recv().is_err());
-                drop(inner);
-            };
-            former.execute(task).unwrap();
-            drop(former);
-            drop(last_owner);
-            is_ready.recv().unwrap();
-            let (pool, gate, oldest) = saturated(RejectionPolicy::DiscardOldest);
-            drop(oldest);
-            let task = pool.submit(|| thread::current().id()).unwrap();
-            give.send(task).unwrap();
-            until_asleep(is_ready.recv().unwrap(), None);
-            drop(gate);
-            let (ran_on, former_worker) = results.recv().unwrap();
-            assert_ne!(ran_on, former_worker);
-            watchdog.tick();
-        }
-    }
 }
 
 mod ending {
@@ -2070,6 +2019,70 @@ mod stress {
             .sum();
             drop(pool);
             assert_eq!(ran.load(Relaxed), accepted);
+        }
+    }
+
+    /// A thread that was a worker still runs destructors of thread locals, when the memory of its
+    /// pool may have become that of another. Joining there runs nothing.
+    #[test]
+    fn a_former_worker_runs_no_tasks() {
+        enum Said {
+            Joins(u32),
+            Joined(ThreadId, ThreadId),
+        }
+        type Tasks = mpsc::Receiver<JoinHandle<ThreadId>>;
+        struct Late(RefCell<Option<(Tasks, mpsc::Sender<Said>)>>);
+        impl Drop for Late {
+            fn drop(&mut self) {
+                let Some((tasks, say)) = self.0.take() else { return };
+                for task in tasks {
+                    say.send(Said::Joins(tid())).unwrap();
+                    let ran_on = task.join().unwrap();
+                    say.send(Said::Joined(ran_on, thread::current().id())).unwrap();
+                }
+            }
+        }
+        thread_local! {
+            static LATE: Late = const { Late(RefCell::new(None)) };
+        }
+        let watchdog = Watchdog::start();
+        for _ in 0..scaled(8) {
+            let (give, tasks) = mpsc::channel();
+            let (say, said) = mpsc::channel();
+            let former = pool(1, 2, RejectionPolicy::Abort);
+            // The pool goes in its own task, so that its memory goes with the thread's last share.
+            let (last_owner, owner_is_last) = mpsc::channel::<()>();
+            let inner = former.clone();
+            let task = move || {
+                LATE.with(|late| *late.0.borrow_mut() = Some((tasks, say)));
+                assert!(owner_is_last.recv().is_err());
+                drop(inner);
+            };
+            former.execute(task).unwrap();
+            drop(former);
+            drop(last_owner);
+            // Where one of these is, the former one may have been.
+            let mut others = Vec::new();
+            for _ in 0..8 {
+                let other = pool(1, 2, RejectionPolicy::Abort);
+                let gate = occupy(&other);
+                give.send(other.submit(|| thread::current().id()).unwrap()).unwrap();
+                others.push(other);
+                let Ok(Said::Joins(joiner)) = said.recv() else { panic!("it joins each") };
+                let joined = loop {
+                    match said.try_recv() {
+                        Ok(joined) => break joined, // with the gate closed
+                        Err(_) if asleep_in_futex(joiner, None) => {
+                            drop(gate);
+                            break said.recv().unwrap();
+                        }
+                        Err(_) => thread::yield_now(),
+                    }
+                };
+                let Said::Joined(ran_on, former_worker) = joined else { panic!("it joins once") };
+                assert_ne!(ran_on, former_worker);
+                watchdog.tick();
+            }
         }
     }
 }
