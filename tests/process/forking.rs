@@ -3,6 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use super::support::{proc, say};
+
 /// Forks and checks in the child. Fails here if `child` panics there, or hangs.
 #[track_caller]
 pub(crate) fn fork(child: impl FnOnce()) {
@@ -29,7 +31,14 @@ fn live(pid: i32, child: impl FnOnce()) {
         // SAFETY: ends the process and runs nothing else of it.
         unsafe { libc::_exit(if done.is_ok() { 0 } else { 1 }) };
     }
-    assert_eq!(wait(pid), Some(0), "the exit status of the child");
+    let status = wait(pid);
+    if status != Some(0) {
+        // Not a panic: that would first wait for threads that the test has put to sleep.
+        let caller = std::panic::Location::caller();
+        say(&format!("{caller}: the child failed, exit status {status:?}"));
+        // SAFETY: ends the process and runs nothing else of it.
+        unsafe { libc::_exit(101) };
+    }
 }
 
 /// The exit status of a child; `None` if it died of a signal, the one we send it if it hangs, too.
@@ -44,8 +53,8 @@ pub(crate) fn wait(pid: i32) -> Option<i32> {
             return libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status));
         }
         if start.elapsed() > Duration::from_secs(20) {
-            for line in super::support::proc::threads_of(&pid.to_string()) {
-                super::support::say(&line);
+            for line in proc::threads_of(&pid.to_string()) {
+                say(&line);
             }
             // SAFETY: no memory; our own child, which has not been waited for.
             unsafe { libc::kill(pid, libc::SIGKILL) };
