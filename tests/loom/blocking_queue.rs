@@ -61,7 +61,7 @@ fn join_all<T: 'static, const N: usize>(threads: [thread::JoinHandle<T>; N]) -> 
 
 #[test]
 fn pop_waits_for_a_push() {
-    Explore::new("queue, pop waits").preemptions(3).at_least(100).run(&[1], || {
+    Explore::new("queue, pop waits").preemptions(3).at_least(600).run(&[1], || {
         let queue = Arc::new(BlockingQueue::new(1));
         let producer = beside(&queue, |queue: &BlockingQueue<Watched>| {
             let watched = Watched::new(0);
@@ -76,7 +76,7 @@ fn pop_waits_for_a_push() {
 
 #[test]
 fn push_waits_for_a_pop() {
-    Explore::new("queue, push waits").preemptions(3).at_least(100).run(&[Ok(2)], || {
+    Explore::new("queue, push waits").preemptions(3).at_least(500).run(&[Ok(2)], || {
         let queue = queue(1, [1]);
         let consumer = beside(&queue, |queue| assert_eq!(queue.pop(), Ok(1)));
         queue.push(2).unwrap();
@@ -88,7 +88,7 @@ fn push_waits_for_a_pop() {
 /// Signals end the sleep and not the wait.
 #[test]
 fn interrupted() {
-    Explore::new("queue, signals").preemptions(1).signals(1).at_least(100).run(&[()], || {
+    Explore::new("queue, signals").preemptions(1).signals(1).at_least(500).run(&[()], || {
         let queue = queue(1, []);
         let producer = beside(&queue, |queue| [1, 2].map(|value| queue.push(value).unwrap()));
         assert_eq!([(); 2].map(|()| queue.pop().unwrap()), [1, 2]);
@@ -99,7 +99,7 @@ fn interrupted() {
 /// A value is popped in time, or it is there later.
 #[test]
 fn timed_pop() {
-    Explore::new("queue, timed pop").preemptions(3).at_least(100).run(
+    Explore::new("queue, timed pop").preemptions(3).at_least(2_000).run(
         &[(Ok(1), Err(No::Empty)), (Err(No::TimedOut), Ok(1))],
         || {
             let queue = queue(1, []);
@@ -114,7 +114,7 @@ fn timed_pop() {
 /// A value is pushed in time, or it comes back.
 #[test]
 fn timed_push() {
-    Explore::new("queue, timed push").preemptions(3).at_least(100).run(
+    Explore::new("queue, timed push").preemptions(3).at_least(2_000).run(
         &[(Ok(()), Ok(2)), (Err(No::TimedOut), Err(No::Empty))],
         || {
             let queue = queue(1, [1]);
@@ -129,7 +129,7 @@ fn timed_push() {
 /// One value and two that want it, of whom one gives up: it must not take the only wake-up with it.
 #[test]
 fn giving_up_leaves_the_value_to_others() {
-    Explore::new("queue, timed pop and pop").preemptions(1).at_least(100).run(
+    Explore::new("queue, timed pop and pop").preemptions(1).at_least(300).run(
         &[(Err(No::TimedOut), Ok(1)), (Err(No::Closed), Ok(1)), (Ok(1), Err(No::Closed))],
         || {
             let queue = queue(1, []);
@@ -154,30 +154,37 @@ fn giving_up_leaves_the_value_to_others() {
 
 #[test]
 fn two_producers_one_consumer() {
-    Explore::new("queue, 2 producers").preemptions(1).at_least(100).run(&[[1, 2], [2, 1]], || {
-        let queue = queue(1, []);
-        let producers = [1, 2].map(|value| beside(&queue, move |queue| pushed(queue.push(value))));
-        let values = [(); 2].map(|()| queue.pop().unwrap());
-        assert_eq!(join_all(producers), [Ok(()), Ok(())]);
-        values
-    });
+    Explore::new("queue, 2 producers").preemptions(1).at_least(5_000).run(
+        &[[1, 2], [2, 1]],
+        || {
+            let queue = queue(1, []);
+            let producers =
+                [1, 2].map(|value| beside(&queue, move |queue| pushed(queue.push(value))));
+            let values = [(); 2].map(|()| queue.pop().unwrap());
+            assert_eq!(join_all(producers), [Ok(()), Ok(())]);
+            values
+        },
+    );
 }
 
 #[test]
 fn one_producer_two_consumers() {
-    Explore::new("queue, 2 consumers").preemptions(1).at_least(100).run(&[[1, 2], [2, 1]], || {
-        let queue = queue(1, []);
-        let consumers = [(); 2].map(|()| beside(&queue, |queue| queue.pop().unwrap()));
-        for value in [1, 2] {
-            queue.push(value).unwrap();
-        }
-        join_all(consumers)
-    });
+    Explore::new("queue, 2 consumers").preemptions(1).at_least(4_000).run(
+        &[[1, 2], [2, 1]],
+        || {
+            let queue = queue(1, []);
+            let consumers = [(); 2].map(|()| beside(&queue, |queue| queue.pop().unwrap()));
+            for value in [1, 2] {
+                queue.push(value).unwrap();
+            }
+            join_all(consumers)
+        },
+    );
 }
 
 #[test]
 fn two_places_two_consumers() {
-    Explore::new("queue, 2 places, 2 consumers").preemptions(1).at_least(100).run(
+    Explore::new("queue, 2 places, 2 consumers").preemptions(1).at_least(200).run(
         &[[1, 2], [2, 1]],
         || {
             let queue = queue(2, []);
@@ -220,7 +227,7 @@ fn closed_is_seen_by_a_pop() {
 /// As above, for a push.
 #[test]
 fn closed_is_seen_by_a_push() {
-    Explore::new("queue, closed to a push").preemptions(3).at_least(10).run(
+    Explore::new("queue, closed to a push").preemptions(3).at_least(20).run(
         &[None, Some(1)],
         || {
             let queue = queue(1, []);
@@ -248,7 +255,7 @@ fn closed_is_seen_by_a_push() {
 /// What was accepted is popped before the end, and what was not comes back.
 #[test]
 fn close_against_push_against_pop() {
-    Explore::new("queue, close, push, pop").preemptions(2).at_least(100).run(
+    Explore::new("queue, close, push, pop").preemptions(2).at_least(5_000).run(
         &[(Ok(()), vec![1]), (Err(No::Closed), vec![])],
         || {
             let queue = queue(1, []);
@@ -265,7 +272,7 @@ fn close_against_push_against_pop() {
 /// Only one of two is told that it closed the queue.
 #[test]
 fn two_closers() {
-    Explore::new("queue, two closers").preemptions(3).at_least(10).run(
+    Explore::new("queue, two closers").preemptions(3).at_least(5).run(
         &[(false, true), (true, false)],
         || {
             let queue = queue(1, []);
@@ -278,7 +285,7 @@ fn two_closers() {
 
 #[test]
 fn close_wakes_all_consumers() {
-    Explore::new("queue, close wakes consumers").preemptions(2).at_least(20).run(
+    Explore::new("queue, close wakes consumers").preemptions(2).at_least(300).run(
         &[[Err(No::Closed); 2]],
         || {
             let queue = queue(1, []);
@@ -291,7 +298,7 @@ fn close_wakes_all_consumers() {
 
 #[test]
 fn close_wakes_all_producers() {
-    Explore::new("queue, close wakes producers").preemptions(2).at_least(100).run(
+    Explore::new("queue, close wakes producers").preemptions(2).at_least(1_000).run(
         &[[Err(No::Closed); 2]],
         || {
             let queue = queue(1, [0]);

@@ -57,7 +57,7 @@ impl Monitor<bool> {
 /// The plain use: the condition changes under the mutex, the notification comes after it.
 #[test]
 fn notify_one_after_unlocking() {
-    Explore::new("condvar, notify after unlock").preemptions(4).at_least(1_000).run(
+    Explore::new("condvar, notify after unlock").preemptions(4).at_least(900).run(
         &[(false, 1), (true, 1)],
         || {
             let monitor = Monitor::new(0);
@@ -76,7 +76,7 @@ fn notify_one_after_unlocking() {
 
 #[test]
 fn notify_one_while_locked() {
-    Explore::new("condvar, notify while locked").preemptions(4).at_least(1_000).run(
+    Explore::new("condvar, notify while locked").preemptions(4).at_least(2_000).run(
         &[(false, 1), (true, 1)],
         || {
             let monitor = Monitor::new(0);
@@ -98,7 +98,7 @@ fn notify_one_while_locked() {
 /// notification finds the waiter, and then the wait was notified; or it does not, and then not.
 #[test]
 fn bare_notify_one_against_timed_wait() {
-    Explore::new("condvar, bare notify_one").preemptions(2).at_least(200).run(
+    Explore::new("condvar, bare notify_one").preemptions(2).at_least(800).run(
         &[(false, false), (true, true)],
         || {
             let monitor = Monitor::new(());
@@ -111,7 +111,7 @@ fn bare_notify_one_against_timed_wait() {
 
 #[test]
 fn bare_notify_all_against_timed_wait() {
-    Explore::new("condvar, bare notify_all").preemptions(2).at_least(200).run(
+    Explore::new("condvar, bare notify_all").preemptions(2).at_least(800).run(
         &[(0, false), (1, true)],
         || {
             let monitor = Monitor::new(());
@@ -157,7 +157,7 @@ fn node_is_reused() {
 /// notification, are told apart.
 #[test]
 fn wait_while_for_looks_once_more() {
-    Explore::new("condvar, wait_while_for").preemptions(3).at_least(100).run(
+    Explore::new("condvar, wait_while_for").preemptions(3).at_least(4_000).run(
         &[(false, 1), (true, 0)],
         || {
             let monitor = Monitor::new(0);
@@ -178,7 +178,7 @@ fn wait_while_for_looks_once_more() {
 /// Signals end the sleep and not the wait.
 #[test]
 fn interrupted() {
-    Explore::new("condvar, signals").preemptions(3).signals(2).at_least(500).run(
+    Explore::new("condvar, signals").preemptions(3).signals(2).at_least(1_000).run(
         &[(false, 1), (true, 1)],
         || {
             let monitor = Monitor::new(0);
@@ -203,7 +203,7 @@ fn interrupted() {
 /// ring, so that it touches nothing of the child's when it leaves.)
 #[test]
 fn forked_child_starts_anew() {
-    Explore::new("condvar, fork").preemptions(3).at_least(100).run(
+    Explore::new("condvar, fork").preemptions(3).at_least(1_000).run(
         &[(false, false), (false, true)],
         || {
             let monitor = Monitor::new(false);
@@ -236,24 +236,21 @@ fn forked_child_starts_anew() {
 /// Each waiter that is found is released; the others see the change and do not wait.
 #[test]
 fn notify_all_two_waiters() {
-    Explore::new("condvar, notify_all of two").preemptions(2).at_least(1_000).run(
-        &[0, 1, 2],
-        || {
-            let monitor = Monitor::new(false);
-            let wait = |monitor: &Monitor<bool>| {
-                let mut go = monitor.mutex.lock();
-                monitor.changed.wait_while(&mut go, |go| !*go);
-            };
-            let second = monitor.spawn(wait);
-            let notifier = monitor.spawn(|monitor| {
-                *monitor.mutex.lock() = true;
-                monitor.changed.notify_all()
-            });
-            wait(&monitor);
-            second.join().unwrap();
-            notifier.join().unwrap()
-        },
-    );
+    Explore::new("condvar, notify_all of two").preemptions(2).at_least(800).run(&[0, 1, 2], || {
+        let monitor = Monitor::new(false);
+        let wait = |monitor: &Monitor<bool>| {
+            let mut go = monitor.mutex.lock();
+            monitor.changed.wait_while(&mut go, |go| !*go);
+        };
+        let second = monitor.spawn(wait);
+        let notifier = monitor.spawn(|monitor| {
+            *monitor.mutex.lock() = true;
+            monitor.changed.notify_all()
+        });
+        wait(&monitor);
+        second.join().unwrap();
+        notifier.join().unwrap()
+    });
 }
 
 /// As above, with the mutex held during the notification.
@@ -285,7 +282,7 @@ fn notify_all_while_locked() {
 /// whose count completes the sum.
 #[test]
 fn timed_out_waiter_eats_no_notification() {
-    Explore::new("condvar, timed against notify_one").preemptions(1).at_least(100).run(
+    Explore::new("condvar, timed against notify_one").preemptions(1).at_least(1_000).run(
         // What the bare one found, what the last one found, the timed wait, the plain wait.
         &[
             (false, 0, false, false),
@@ -316,7 +313,7 @@ fn timed_out_waiter_eats_no_notification() {
 /// or let go.
 #[test]
 fn timed_out_in_the_chain() {
-    Explore::new("condvar, timed against notify_all").preemptions(1).at_least(100).run(
+    Explore::new("condvar, timed against notify_all").preemptions(1).at_least(90).run(
         &[(0, false, false), (1, false, true), (2, true, true)],
         || {
             let monitor = Monitor::new(false);
@@ -338,7 +335,7 @@ fn timed_out_in_the_chain() {
 /// where one that has slept has to wake the next.
 #[test]
 fn two_notifiers_one_waiter() {
-    Explore::new("condvar, two notifiers").preemptions(1).at_least(1_000).run(
+    Explore::new("condvar, two notifiers").preemptions(1).at_least(2_000).run(
         &[(false, false, false), (false, true, true), (true, false, true)],
         || {
             let monitor = Monitor::new(());
@@ -353,7 +350,7 @@ fn two_notifiers_one_waiter() {
 /// The chain holds a waiter with another mutex: it is let go instead of moved.
 #[test]
 fn two_mutexes_one_condvar() {
-    Explore::new("condvar, two mutexes").preemptions(1).at_least(100).run(
+    Explore::new("condvar, two mutexes").preemptions(1).at_least(50).run(
         &[0, 1, 2],
         two_mutexes(|other, monitor| {
             *other.lock() = true;
@@ -366,7 +363,7 @@ fn two_mutexes_one_condvar() {
 /// The same, while the notifier holds the mutex of one of them.
 #[test]
 fn two_mutexes_one_held() {
-    Explore::new("condvar, two mutexes, one held").preemptions(1).at_least(100).run(
+    Explore::new("condvar, two mutexes, one held").preemptions(1).at_least(50).run(
         &[0, 1, 2],
         two_mutexes(|other, monitor| {
             *other.lock() = true;
@@ -403,7 +400,7 @@ fn two_mutexes(
 /// waiter's mutex until the second one has gone.
 #[test]
 fn other_mutex_is_not_waited_for() {
-    Explore::new("condvar, held mutex of another").preemptions(2).at_least(1_000).run(
+    Explore::new("condvar, held mutex of another").preemptions(2).at_least(700).run(
         &[0, 1, 2],
         || {
             let monitor = Monitor::new(false);
@@ -455,7 +452,7 @@ fn list_lock_contention() {
 
 #[test]
 fn interrupted_while_moved() {
-    Explore::new("condvar, notify_all and signals").preemptions(2).signals(2).at_least(500).run(
+    Explore::new("condvar, notify_all and signals").preemptions(2).signals(2).at_least(1_000).run(
         &[0, 1, 2],
         || {
             let monitor = Monitor::new(false);
@@ -483,7 +480,7 @@ fn interrupted_while_moved() {
 /// The chain has two nodes to move, and the first of them has to wake the second.
 #[test]
 fn moved_waiters_wake_each_other() {
-    Explore::new("condvar, notify_all of three").preemptions(1).at_least(250).run(
+    Explore::new("condvar, notify_all of three").preemptions(1).at_least(100).run(
         &[(0, 3), (1, 3), (2, 3), (3, 3)],
         || {
             let monitor = Monitor::new((false, 0));

@@ -62,7 +62,7 @@ impl Supply {
 
 #[test]
 fn look_and_sleep() {
-    Explore::new("event count").preemptions(4).at_least(100).run(&[()], || {
+    Explore::new("event count").preemptions(4).at_least(300).run(&[()], || {
         let supply = Supply::new();
         let waiter = beside(&supply, |supply| assert!(supply.take(Deadline::NEVER)));
         supply.stock.store(1, Relaxed);
@@ -73,19 +73,22 @@ fn look_and_sleep() {
 
 #[test]
 fn interrupted() {
-    Explore::new("event count, signals").preemptions(3).signals(2).at_least(100).run(&[()], || {
-        let supply = Supply::new();
-        let waiter = beside(&supply, |supply| assert!(supply.take(Deadline::NEVER)));
-        supply.stock.store(1, Relaxed);
-        supply.came.notify_one();
-        waiter.join().unwrap();
-    });
+    Explore::new("event count, signals").preemptions(3).signals(2).at_least(1_000).run(
+        &[()],
+        || {
+            let supply = Supply::new();
+            let waiter = beside(&supply, |supply| assert!(supply.take(Deadline::NEVER)));
+            supply.stock.store(1, Relaxed);
+            supply.came.notify_one();
+            waiter.join().unwrap();
+        },
+    );
 }
 
 /// What is not taken in time is still there.
 #[test]
 fn timed() {
-    Explore::new("event count, timed").preemptions(3).at_least(100).run(
+    Explore::new("event count, timed").preemptions(3).at_least(200).run(
         &[(false, 1), (true, 0)],
         || {
             let supply = Supply::new();
@@ -114,7 +117,7 @@ fn notify_without_a_waiter_is_free() {
 /// One announcement for all.
 #[test]
 fn notify_all() {
-    Explore::new("event count, notify_all").preemptions(2).at_least(100).run(&[()], || {
+    Explore::new("event count, notify_all").preemptions(2).at_least(900).run(&[()], || {
         let supply = Supply::new();
         let waiters = [(); 2].map(|()| beside(&supply, Supply::wait_until_there_is_some));
         supply.stock.store(1, Relaxed);
@@ -128,7 +131,7 @@ fn notify_all() {
 /// Two announcements, each for one: together they reach both.
 #[test]
 fn two_for_two() {
-    Explore::new("event count, two for two").preemptions(1).at_least(100).run(&[0], || {
+    Explore::new("event count, two for two").preemptions(1).at_least(200).run(&[0], || {
         let supply = Supply::new();
         let waiters =
             [(); 2].map(|()| beside(&supply, |supply| assert!(supply.take(Deadline::NEVER))));

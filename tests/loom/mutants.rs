@@ -26,9 +26,9 @@ const MUTANTS: &[Row] = &[
     Row("mutex.forget-sleepers", "who slept locks as if alone", "mutex::three_threads"),
 
     Row("condvar.a", "the list lock does not see the last holder's links",
-        "condvar::two_notifiers_one_waiter"),
+        "condvar::timed_out_waiter_eats_no_notification"),
     Row("condvar.b", "the list lock does not publish links",
-        "condvar::two_notifiers_one_waiter"),
+        "condvar::timed_out_waiter_eats_no_notification"),
     Row("condvar.c", "the notifier's last reads may come after NOTIFIED",
         "condvar::notify_one_after_unlocking"),
     Row("condvar.d", "the owner may reuse its node before those reads",
@@ -44,7 +44,7 @@ const MUTANTS: &[Row] = &[
     Row("condvar.touch-after-notified", "a node is read once its owner may go",
         "condvar::notify_one_after_unlocking"),
     Row("condvar.timeout-eats-notify", "a notified wait says that it timed out",
-        "condvar::bare_notify_one_against_timed_wait"),
+        "condvar::timed_out_waiter_eats_no_notification"),
     Row("condvar.trust-inherited-list", "a child walks its parent's list",
         "condvar::forked_child_starts_anew"),
     Row("condvar.list-forget-sleepers", "who slept on the list lock locks it as if alone",
@@ -208,6 +208,7 @@ fn every_row_has_a_mutant() {
     assert!(tables > 5, "{tables} tables of orderings: not read any more");
     let in_table: BTreeSet<String> = MUTANTS.iter().map(|row| row.0.to_owned()).collect();
     assert_eq!(in_table.len(), MUTANTS.len(), "a mutant has two rows");
+    assert!(MUTANTS.iter().all(|Row(_, breaks, _)| !breaks.is_empty()));
     findings
         .extend(in_source.difference(&in_table).map(|name| format!("{name} is killed by none")));
     findings
@@ -285,6 +286,10 @@ mod run {
     /// Mutants die within a second; a test that lives takes a few. Whoever is still running by then
     /// hangs, and that is not what the table calls a kill.
     const LIMIT: Duration = Duration::from_secs(100);
+
+    /// What loom says of an object that is gone: the mutant was found out by what happened to lie
+    /// in its place.
+    const STRAY: [&str; 2] = ["loom internal bug", "index out of bounds"];
 
     /// Processes at a time.
     const JOBS: usize = 2;
@@ -383,7 +388,12 @@ mod run {
         let ends = in_parallel(MUTANTS, |Row(name, _, test)| run(test, Some(name)));
         for (Row(name, what, test), end) in MUTANTS.iter().zip(ends) {
             let how = match end {
-                End::Failed(how) => how,
+                End::Failed(how) => {
+                    if STRAY.iter().any(|stray| how.contains(stray)) {
+                        findings.push(format!("{name} dies by luck: {how}"));
+                    }
+                    how
+                }
                 End::Passed => {
                     findings.push(format!("{name} survives {test}"));
                     "SURVIVES".to_owned()

@@ -22,7 +22,7 @@ fn pool(threads: usize, capacity: usize, policy: RejectionPolicy) -> ThreadPool 
 /// The task sees what came before `submit`; `join` sees what the task did.
 #[test]
 fn submit_and_join() {
-    Explore::new("pool, join").preemptions(2).at_least(100).run(&[3], || {
+    Explore::new("pool, join").preemptions(2).at_least(2_000).run(&[3], || {
         let pool = pool(1, 1, RejectionPolicy::Abort);
         let watched = Watched::new(0);
         watched.add();
@@ -38,7 +38,7 @@ fn submit_and_join() {
 /// Dropping the pool runs what was accepted, and orders it before what follows.
 #[test]
 fn drop_drains_and_joins() {
-    Explore::new("pool, drop").preemptions(2).at_least(100).run(&[3], || {
+    Explore::new("pool, drop").preemptions(2).at_least(2_000).run(&[3], || {
         let pool = pool(1, 2, RejectionPolicy::Abort);
         let watched = Watched::new(0);
         for _ in 0..2 {
@@ -56,7 +56,7 @@ fn drop_drains_and_joins() {
 /// A queue that fills up: the submitter sleeps until there is room.
 #[test]
 fn block_waits_for_room() {
-    Explore::new("pool, block").preemptions(1).at_least(100).run(&[3], || {
+    Explore::new("pool, block").preemptions(1).at_least(5_000).run(&[3], || {
         let pool = pool(1, 1, RejectionPolicy::Block);
         let ran = Arc::new(AtomicU32::new(0));
         for _ in 0..3 {
@@ -91,7 +91,7 @@ fn two_workers() {
 /// A submission against a shutdown: it is refused, or it runs. Nothing in between.
 #[test]
 fn submit_against_shutdown() {
-    Explore::new("pool, shutdown").preemptions(2).at_least(100).run(
+    Explore::new("pool, shutdown").preemptions(2).at_least(1_000).run(
         &[(true, 1), (false, 0)],
         || {
             let pool = Arc::new(pool(1, 1, RejectionPolicy::Abort));
@@ -122,32 +122,35 @@ fn submit_against_shutdown() {
 /// A task is cancelled or runs, never both, and the handle says which.
 #[test]
 fn cancel_against_run() {
-    Explore::new("pool, cancel").preemptions(2).at_least(100).run(&[(true, 0), (false, 1)], || {
-        let pool = pool(1, 1, RejectionPolicy::Abort);
-        let watched = Watched::new(0);
-        let task = {
-            let watched = watched.clone();
-            pool.submit(move || watched.add()).unwrap()
-        };
-        let prevented = task.cancel() == Cancel::Prevented;
-        let ran = match task.join() {
-            Ok(_) => 1,
-            Err(error) => {
-                assert_eq!(error.cancel_reason(), Some(CancelReason::Handle));
-                0
-            }
-        };
-        drop(pool);
-        assert_eq!(watched.add(), ran + 1);
-        (prevented, ran)
-    });
+    Explore::new("pool, cancel").preemptions(2).at_least(2_000).run(
+        &[(true, 0), (false, 1)],
+        || {
+            let pool = pool(1, 1, RejectionPolicy::Abort);
+            let watched = Watched::new(0);
+            let task = {
+                let watched = watched.clone();
+                pool.submit(move || watched.add()).unwrap()
+            };
+            let prevented = task.cancel() == Cancel::Prevented;
+            let ran = match task.join() {
+                Ok(_) => 1,
+                Err(error) => {
+                    assert_eq!(error.cancel_reason(), Some(CancelReason::Handle));
+                    0
+                }
+            };
+            drop(pool);
+            assert_eq!(watched.add(), ran + 1);
+            (prevented, ran)
+        },
+    );
 }
 
 /// The oldest gives way if the worker has not come for it: each handle says what became of its
 /// task.
 #[test]
 fn discard_oldest() {
-    Explore::new("pool, discard oldest").preemptions(1).at_least(100).run(
+    Explore::new("pool, discard oldest").preemptions(1).at_least(1_000).run(
         &[(false, true), (true, true)],
         || {
             let pool = pool(1, 1, RejectionPolicy::DiscardOldest);
@@ -167,7 +170,7 @@ fn discard_oldest() {
 /// A time-out hands the handle back, and the result is there later.
 #[test]
 fn timed_join() {
-    Explore::new("pool, timed join").preemptions(1).at_least(100).run(&[false, true], || {
+    Explore::new("pool, timed join").preemptions(1).at_least(300).run(&[false, true], || {
         let pool = pool(1, 1, RejectionPolicy::Abort);
         let task = pool.submit(|| 7).unwrap();
         match task.join_for(Duration::from_secs(1)) {
@@ -186,7 +189,7 @@ fn timed_join() {
 /// One worker, whose task joins another: it runs it itself.
 #[test]
 fn join_inside_a_task() {
-    Explore::new("pool, nested join").preemptions(1).at_least(10).run(&[42], || {
+    Explore::new("pool, nested join").preemptions(1).at_least(100).run(&[42], || {
         let pool = Arc::new(pool(1, 2, RejectionPolicy::Abort));
         let outer = {
             let inner = pool.clone();
@@ -204,7 +207,7 @@ fn join_inside_a_task() {
 /// The last owner of a pool may be one of its own tasks.
 #[test]
 fn dropped_by_its_own_task() {
-    Explore::new("pool, dropped inside").preemptions(1).at_least(10).run(&[1], || {
+    Explore::new("pool, dropped inside").preemptions(1).at_least(30).run(&[1], || {
         let pool = Arc::new(pool(1, 1, RejectionPolicy::Abort));
         let task = {
             let inner = pool.clone();
@@ -222,7 +225,7 @@ fn dropped_by_its_own_task() {
 /// A panic goes to the handle, and the worker lives on. (`resume_unwind` calls no panic hook.)
 #[test]
 fn panic_goes_to_the_handle() {
-    Explore::new("pool, panic").preemptions(1).at_least(10).run(&[(true, 2)], || {
+    Explore::new("pool, panic").preemptions(1).at_least(700).run(&[(true, 2)], || {
         let pool = pool(1, 2, RejectionPolicy::Abort);
         let bad = pool.submit(|| resume_unwind(Box::new("on purpose"))).unwrap();
         let good = pool.submit(|| 2).unwrap();

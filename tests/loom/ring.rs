@@ -44,7 +44,7 @@ fn drain(queue: &ArrayQueue<u32>) -> Vec<u32> {
 /// What came before the push is seen after the pop.
 #[test]
 fn hand_over() {
-    Explore::new("ring, hand-over").unbounded().at_least(10).run(&[None, Some(1)], || {
+    Explore::new("ring, hand-over").unbounded().at_least(100).run(&[None, Some(1)], || {
         let queue = Arc::new(ArrayQueue::new(1));
         let producer = beside(&queue, |queue| {
             let watched = Watched::new(0);
@@ -60,7 +60,7 @@ fn hand_over() {
 /// The next push finds the place that a pop has left, or the queue full.
 #[test]
 fn place_is_reused() {
-    Explore::new("ring, place reused").unbounded().at_least(10).run(
+    Explore::new("ring, place reused").unbounded().at_least(100).run(
         &[(Ok(()), vec![2]), (Err(2), vec![])],
         || {
             let queue = queue(1, [1]);
@@ -90,19 +90,19 @@ fn laps(capacity: usize, values: u32) -> impl Fn() + Send + Sync + 'static {
 
 #[test]
 fn laps_with_one_place() {
-    Explore::new("ring, laps, 1 place").preemptions(3).at_least(100).run(&[()], laps(1, 3));
+    Explore::new("ring, laps, 1 place").preemptions(3).at_least(10_000).run(&[()], laps(1, 3));
 }
 
 #[test]
 fn laps_with_two_places() {
-    Explore::new("ring, laps, 2 places").preemptions(2).at_least(100).run(&[()], laps(2, 4));
+    Explore::new("ring, laps, 2 places").preemptions(2).at_least(1_000).run(&[()], laps(2, 4));
 }
 
 // Several threads at one end.
 
 #[test]
 fn two_pushes_for_two_places() {
-    Explore::new("ring, push and push").preemptions(3).at_least(10).run(
+    Explore::new("ring, push and push").preemptions(3).at_least(80).run(
         &[vec![1, 2], vec![2, 1]],
         || {
             let queue = queue(2, []);
@@ -116,7 +116,7 @@ fn two_pushes_for_two_places() {
 
 #[test]
 fn two_pushes_for_one_place() {
-    Explore::new("ring, push and push, 1 place").preemptions(3).at_least(10).run(
+    Explore::new("ring, push and push, 1 place").preemptions(3).at_least(100).run(
         &[(Ok(()), Err(2), vec![1]), (Err(1), Ok(()), vec![2])],
         || {
             let queue = queue(1, []);
@@ -129,7 +129,7 @@ fn two_pushes_for_one_place() {
 
 #[test]
 fn two_pops_of_two_values() {
-    Explore::new("ring, pop and pop").preemptions(3).at_least(10).run(
+    Explore::new("ring, pop and pop").preemptions(3).at_least(80).run(
         &[(Some(1), Some(2)), (Some(2), Some(1))],
         || {
             let queue = queue(2, [1, 2]);
@@ -142,7 +142,7 @@ fn two_pops_of_two_values() {
 
 #[test]
 fn two_pops_of_one_value() {
-    Explore::new("ring, pop and pop, 1 value").preemptions(3).at_least(10).run(
+    Explore::new("ring, pop and pop, 1 value").preemptions(3).at_least(100).run(
         &[(Some(1), None), (None, Some(1))],
         || {
             let queue = queue(1, [1]);
@@ -157,7 +157,7 @@ fn two_pops_of_one_value() {
 
 #[test]
 fn two_producers_one_consumer() {
-    Explore::new("ring, 2 producers").preemptions(1).at_least(100).run(&[[1, 2], [2, 1]], || {
+    Explore::new("ring, 2 producers").preemptions(1).at_least(500).run(&[[1, 2], [2, 1]], || {
         let queue = queue(1, []);
         let producers = [1, 2].map(|value| beside(&queue, move |queue| push_at_last(queue, value)));
         let popped = [(); 2].map(|()| pop_at_last(&queue));
@@ -170,7 +170,7 @@ fn two_producers_one_consumer() {
 
 #[test]
 fn one_producer_two_consumers() {
-    Explore::new("ring, 2 consumers").preemptions(1).at_least(100).run(&[[1, 2], [2, 1]], || {
+    Explore::new("ring, 2 consumers").preemptions(1).at_least(2_000).run(&[[1, 2], [2, 1]], || {
         let queue = queue(1, []);
         let consumers = [(); 2].map(|()| beside(&queue, pop_at_last));
         for value in [1, 2] {
@@ -183,7 +183,7 @@ fn one_producer_two_consumers() {
 /// A place goes round: from the first value to the second by way of two pushers and a popper.
 #[test]
 fn two_pushes_and_a_pop() {
-    Explore::new("ring, 2 pushes, 1 pop").preemptions(2).at_least(100).run(
+    Explore::new("ring, 2 pushes, 1 pop").preemptions(2).at_least(500).run(
         &[
             (Ok(()), Ok(()), None, vec![1, 2]),
             (Ok(()), Ok(()), None, vec![2, 1]),
@@ -206,7 +206,7 @@ fn two_pushes_and_a_pop() {
 /// front of it is not.
 #[test]
 fn not_empty_after_a_push() {
-    Explore::new("ring, falsely empty").preemptions(3).at_least(100).run(
+    Explore::new("ring, falsely empty").preemptions(3).at_least(200).run(
         &[(Some(1), vec![2]), (Some(2), vec![1])],
         || {
             let queue = queue(2, []);
@@ -223,7 +223,7 @@ fn not_empty_after_a_push() {
 /// of it is not.
 #[test]
 fn not_full_after_a_pop() {
-    Explore::new("ring, falsely full").preemptions(3).at_least(100).run(
+    Explore::new("ring, falsely full").preemptions(3).at_least(200).run(
         &[(Some(1), Some(2), vec![3]), (Some(2), Some(1), vec![3])],
         || {
             let queue = queue(2, [1, 2]);
@@ -282,7 +282,7 @@ fn finds_empty(queue: &ArrayQueue<u32>) -> bool {
 fn empty_and_empty() {
     Explore::new("ring, empty and empty")
         .preemptions(3)
-        .at_least(100)
+        .at_least(600)
         .run(NOT_BOTH, one_sees_the_other(&[], [fill; 2], [finds_empty; 2]));
 }
 
@@ -290,7 +290,7 @@ fn empty_and_empty() {
 fn full_and_full() {
     Explore::new("ring, full and full")
         .preemptions(3)
-        .at_least(100)
+        .at_least(600)
         .run(NOT_BOTH, one_sees_the_other(&[1, 2], [clear; 2], [finds_full; 2]));
 }
 
@@ -299,7 +299,7 @@ fn full_and_full() {
 fn full_and_empty() {
     Explore::new("ring, full and empty")
         .preemptions(3)
-        .at_least(100)
+        .at_least(600)
         .run(NOT_BOTH, one_sees_the_other(&[0, 2], [fill, clear], [finds_full, finds_empty]));
 }
 
@@ -307,7 +307,7 @@ fn full_and_empty() {
 fn is_empty_and_is_empty() {
     Explore::new("ring, is_empty")
         .preemptions(3)
-        .at_least(50)
+        .at_least(30)
         .run(NOT_BOTH, one_sees_the_other(&[], [fill; 2], [|queue| queue.is_empty(); 2]));
 }
 
@@ -315,14 +315,14 @@ fn is_empty_and_is_empty() {
 fn is_full_and_is_full() {
     Explore::new("ring, is_full")
         .preemptions(3)
-        .at_least(50)
+        .at_least(30)
         .run(NOT_BOTH, one_sees_the_other(&[1, 2], [clear; 2], [|queue| queue.is_full(); 2]));
 }
 
 /// A gauge may be late, but not beyond the bounds.
 #[test]
 fn length_stays_within_bounds() {
-    Explore::new("ring, len").preemptions(2).at_least(100).run(&[0, 1], || {
+    Explore::new("ring, len").preemptions(2).at_least(50).run(&[0, 1], || {
         let queue = queue(1, [1]);
         let other = beside(&queue, |queue| {
             clear(queue);
