@@ -6,6 +6,10 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 use std::sync::MutexGuard as StdGuard;
 
+use lockwork::pool::{
+    BuildError, Builder, Cancel, CancelReason, JoinError, JoinHandle, RejectReason, Rejected,
+    RejectionPolicy, ThreadPool,
+};
 use lockwork::queue::{ArrayQueue, BlockingQueue, IntoIter, PopError, PushError, PushErrorReason};
 use lockwork::{
     Condvar, Deadline, MappedMutexGuard, Mutex, MutexGuard, Parker, Unparker, WaitTimeoutResult,
@@ -111,6 +115,28 @@ fn debug_without_debug() {
     assert!(has!(IntoIter<Silent>: Debug));
     assert!(has!(BlockingQueue<Silent>: Debug));
     assert!(has!(PushError<Silent>: Debug));
+    assert!(has!(JoinHandle<Silent>: Debug));
+    assert!(has!(Rejected<Silent>: Debug));
+}
+
+#[test]
+fn pool() {
+    assert!(has!(ThreadPool: Send) && has!(ThreadPool: Sync));
+    assert!(has!(ThreadPool: UnwindSafe) && has!(ThreadPool: RefUnwindSafe));
+    assert!(!has!(ThreadPool: Clone), "whoever has it ends it");
+    assert!(has!(Builder: Send) && has!(Builder: Sync) && has!(Builder: Clone));
+    assert!(has!(JoinHandle<Movable>: Send) && has!(JoinHandle<Movable>: Sync));
+    assert!(has!(JoinHandle<Movable>: UnwindSafe) && has!(JoinHandle<Movable>: RefUnwindSafe));
+    assert!(!has!(JoinHandle<u8>: Clone), "a result is taken once");
+    // What was refused is what was submitted.
+    assert!(has!(Rejected<Movable>: Send) && !has!(Rejected<Movable>: Sync));
+    assert!(has!(Rejected<Shareable>: Sync) && !has!(Rejected<Shareable>: Send));
+    error::<BuildError>();
+    error::<JoinError>();
+    error::<Rejected<fn()>>();
+    assert!(has!(JoinError: UnwindSafe) && has!(JoinError: RefUnwindSafe));
+    assert!(has!(Cancel: Send) && has!(CancelReason: Send) && has!(RejectReason: Send));
+    assert!(has!(RejectionPolicy: Sync));
 }
 
 #[test]
