@@ -74,7 +74,11 @@ fn header(cells: &[Cell]) -> Table {
     let widths: Vec<f64> =
         cells.iter().filter_map(|cell| Some(cell.rounds.floor(Sample::speed)?.width())).collect();
     let widest = widths.iter().copied().fold(0.0, f64::max);
-    let floor = format!("{} (widest {})", percent(median(widths)), percent(widest));
+    let floor = if widths.is_empty() {
+        "no quiet round".to_owned()
+    } else {
+        format!("{} (widest {})", percent(median(widths)), percent(widest))
+    };
     facts.push(("A/A floor", floor));
     facts.push(("rounds dropped", dropped(cells)));
 
