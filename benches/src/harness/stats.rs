@@ -22,6 +22,8 @@ pub struct Estimate {
     pub interval: Interval,
     /// How far single rounds scatter: the middle half's width, relative to the median.
     pub spread: f64,
+    /// How many rounds it is made of.
+    pub rounds: usize,
 }
 
 /// Resamples of the bootstrap: enough for two digits of a 95 % interval.
@@ -37,7 +39,7 @@ impl Estimate {
         let sorted = ascending(rounds.to_vec());
         let median = quantile(&sorted, 0.5);
         let spread = (quantile(&sorted, 0.75) - quantile(&sorted, 0.25)) / median;
-        Some(Estimate { median, interval: bootstrap(&sorted), spread })
+        Some(Estimate { median, interval: bootstrap(&sorted), spread, rounds: rounds.len() })
     }
 }
 

@@ -7,12 +7,16 @@
 //! - A higher bar ("faster than") must lie wholly below the widened interval.
 //! - If the floor is not within 3 %, nothing is met: the cell is undecided, or missed if even
 //!   the widened interval stays below the bar.
+//! - Fewer than 30 rounds decide nothing, neither a bar nor a gain or a loss.
 //! - A bar may leave out cells whose single rounds scatter too much against themselves.
 
 use super::stats::{Estimate, Interval};
 
 /// How far the floor may lie from 1 for a bar to be met.
 pub const FLOOR_LIMIT: f64 = 0.03;
+
+/// Rounds that make a figure evidence.
+pub const ENOUGH_ROUNDS: usize = 30;
 
 /// The subject against itself.
 #[derive(Clone, Copy, Debug)]
@@ -45,13 +49,13 @@ impl Floor {
     /// Slower than a peer beyond doubt?
     #[must_use]
     pub fn is_loss(&self, ratio: &Estimate) -> bool {
-        self.widen(ratio.interval).high < 1.0
+        ratio.rounds >= ENOUGH_ROUNDS && self.widen(ratio.interval).high < 1.0
     }
 
     /// Faster than a peer beyond doubt?
     #[must_use]
     pub fn is_gain(&self, ratio: &Estimate) -> bool {
-        self.widen(ratio.interval).low > 1.0
+        ratio.rounds >= ENOUGH_ROUNDS && self.widen(ratio.interval).low > 1.0
     }
 }
 
@@ -97,6 +101,9 @@ impl Bar {
         if self.spread_limit.is_some_and(|limit| floor.ratio.spread > limit) {
             return Verdict::NotCounted;
         }
+        if ratio.rounds < ENOUGH_ROUNDS {
+            return Verdict::Undecided;
+        }
         let Interval { low, high } = floor.widen(ratio.interval);
         let reached = if self.least <= 1.0 { high >= self.least } else { low > self.least };
         if reached && floor.is_low() {
@@ -114,7 +121,7 @@ mod tests {
     use super::*;
 
     fn estimate(low: f64, median: f64, high: f64, spread: f64) -> Estimate {
-        Estimate { median, interval: Interval { low, high }, spread }
+        Estimate { median, interval: Interval { low, high }, spread, rounds: ENOUGH_ROUNDS }
     }
 
     fn floor(width: f64, spread: f64) -> Floor {
@@ -157,6 +164,14 @@ mod tests {
             bar.judge(&estimate(0.5, 0.5, 0.5, 0.0), &floor(0.01, 0.2)),
             Verdict::NotCounted
         );
+    }
+
+    #[test]
+    fn a_few_rounds_decide_nothing() {
+        let few = Estimate { rounds: ENOUGH_ROUNDS - 1, ..estimate(0.5, 0.5, 0.5, 0.0) };
+        assert_eq!(PARITY.judge(&few, &floor(0.01, 0.0)), Verdict::Undecided);
+        assert!(!floor(0.01, 0.0).is_loss(&few));
+        assert!(floor(0.01, 0.0).is_loss(&estimate(0.5, 0.5, 0.5, 0.0)));
     }
 
     #[test]
