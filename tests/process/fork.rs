@@ -180,7 +180,7 @@ fn a_condvar_in_use() -> Outcome {
                 }
             })
         });
-        for _ in 0..scaled(200) {
+        for _ in 0..scaled(100) {
             fork(|| {
                 assert!(!changed.notify_one());
                 use_condvar(&changed);
