@@ -324,7 +324,7 @@ struct Shown<'a>(&'a Estimate);
 
 impl Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Estimate { median, interval, spread } = *self.0;
+        let Estimate { median, interval, spread, .. } = *self.0;
         write!(f, "{} [{}, {}]", Ratio(median), Ratio(interval.low), Ratio(interval.high))?;
         write!(f, " ±{}", percent(spread / 2.0))
     }
