@@ -25,6 +25,9 @@ use crate::raw;
 /// Notifications go to waiters in the order in which they began to wait. Who gets the mutex then is
 /// up to the mutex.
 ///
+/// The others of a [`notify_all`](Self::notify_all) go on once its first waiter has run. Under
+/// real-time priorities, a first waiter of low priority can therefore hold up the rest.
+///
 /// # Memory ordering
 ///
 /// The condition variable itself orders nothing; the mutex does.
