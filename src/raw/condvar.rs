@@ -4,12 +4,12 @@
 //!
 //! ```text
 //!  Condvar (16 bytes)                    waiters, first to last
-//!  +------------------+-----+            +------+    +------+    +------+
-//!  | list lock, epoch | ... |     +----> | node | -> | node | -> | node | --+
-//!  +------------------+-----+     |      +------+    +------+    +------+   |
-//!  | tail                   | -+  |                                 ^       |
-//!  +------------------------+  |  +------------- ring --------------|-------+
-//!                              +------------------------------------+
+//!  +------------------+------+           +------+    +------+    +------+
+//!  | list lock, epoch | gate |    +----> | node | -> | node | -> | node | --+
+//!  +------------------+------+    |      +------+    +------+    +------+   |
+//!  | tail                    | -+ |                                 ^       |
+//!  +-------------------------+  | +------------- ring --------------|-------+
+//!                               +-----------------------------------+
 //! ```
 //!
 //! The list lock is a mutex of the kind in `raw::mutex` with the fork epoch in its upper 30 bits.
@@ -17,32 +17,46 @@
 //! holder and its waiters do not exist here, so whoever finds it takes the lock over in one
 //! compare-exchange and forgets the list unread.
 //!
-//! A node is `{state, mutex, links}`. Its state is the word that its owner sleeps on:
+//! A node is `{state, mutex, links}`. Its state is the word that its owner sleeps on. What the
+//! owner of the node does, it does to itself; the other arrows are a notifier's, or those of a
+//! waiter that was handed a chain:
 //!
 //! ```text
-//! state       meaning                          who leaves it, and how
-//! QUEUED  0   in the ring                      owner, timed out: unlinks itself, list locked
-//!                                              notifier, under the list lock: -> NOTIFIED or TAKEN
-//! TAKEN   1   notified, in a chain that the    the notifier: -> NOTIFIED
-//!             first with its mutex moves       owner of the node in front: -> MOVED
-//! NOTIFIED 2  free to go                       owner: locks its mutex, then moves its chain
-//! MOVED   3   asleep on its mutex's word, or   owner: locks its mutex as one that slept there
+//! state       meaning                            who leaves it, and how
+//! WAITING  0  the owner is awake                 owner, before it sleeps: -> ASLEEP
+//! ASLEEP   1  it sleeps on this word, for the    owner, after another sleep: -> AGAIN
+//!             first time                         these three, once taken from the ring:
+//! AGAIN    2  it sleeps on this word, and has      -> NOTIFIED, -> MOVED
+//!             slept before
+//! NOTIFIED 3  free to go                         owner: locks its mutex; whatever was still
+//!                                                chained behind its node is its to let go
+//! MOVED    4  asleep on its mutex's word, or     owner: locks its mutex as one that slept there
 //!             about to find out
 //! ```
+//!
+//! "Taken" means that a notifier has the node: out of the ring, notified, not yet told. That is a
+//! field under the list lock, as only a waiter that gives up asks for it.
+//!
+//! The gate is a word that is never written. Waiters let go together are moved there and woken
+//! together.
 //!
 //! # Invariants
 //!
 //! 1. Nodes are linked while their mutex is held. So a notifier that changed the condition under
 //!    the mutex sees every waiter that had looked at it before: no waiter, one Relaxed load.
 //! 2. `links` of a queued node belong to the holder of the list lock; those of a taken node to the
-//!    owner of the chain, which is the node in front of it, or the thread that notified.
+//!    owner of its chain: the thread that notified, until it lets a node go with the rest of the
+//!    chain behind it, which makes that rest its owner's.
 //! 3. An owner leaves only after it unlinked itself, or after NOTIFIED, or after MOVED and locking
-//!    its mutex. A node that timed out while TAKEN was notified, and awaits the store that says so.
-//! 4. NOTIFIED is the last access to a node, and comes after the last access to the condition
-//!    variable; after it only the node's address is used, to wake.
-//! 5. Only a holder of the node's own mutex moves it: its owner must lock that mutex before it
-//!    returns, so the node outlives the move.
-//! 6. Nothing unwinds between linking a node and leaving.
+//!    its mutex. A node that timed out once taken was notified, and awaits the store that says so.
+//! 4. NOTIFIED is the last access to a node; for the last node of a chain it comes after the last
+//!    access to the condition variable. After it only the node's address is used, to wake.
+//! 5. Only a holder of the node's own mutex moves it there: its owner must lock that mutex before
+//!    it returns, so the node outlives the move.
+//! 6. Nobody is left asleep at the gate when the last of a chain is let go: whoever is moved there
+//!    is told so and woken before. So the gate's memory is there for as long as it has sleepers,
+//!    and nobody sleeps at an address that may become something else.
+//! 7. Nothing unwinds between linking a node and leaving.
 //!
 //! So there are no spurious wake-ups, and counts are exact.
 //!
@@ -56,20 +70,29 @@
 //! | d | the owner loads its state | Acquire | c | as (c) |
 //! | e | tail in `notify_*` | Relaxed | - | invariant 1: the mutex orders it, or nobody is owed |
 //! | f | tail under the list lock | Relaxed | - | (a) and (b) order it |
-//! | g | TAKEN, MOVED | Relaxed | - | TAKEN is acted on under the list lock; after MOVED comes the mutex's Acquire, and the mover's unlock was Release |
+//! | g | ASLEEP, AGAIN, MOVED | Relaxed | - | the first two carry no data; after MOVED comes the mutex's Acquire, and the mover's unlock was Release |
 //!
 //! # Why no wake-up is lost
 //!
-//! `notify_one`: the node is unlinked, TAKEN, and NOTIFIED before the wake. Its owner compares the
-//! state as the kernel queues it, so it either sees NOTIFIED or is queued when the wake comes.
+//! One node let go alone: an owner sleeps only after it has changed its state to say so, and the
+//! kernel compares the state as it queues the owner. Who swaps NOTIFIED in learns from the swap
+//! whether there is anybody to wake: WAITING means that the owner's own change will fail and find
+//! NOTIFIED. Otherwise it wakes, and the owner is queued by then or finds the state changed.
 //!
-//! `notify_all`: all nodes are TAKEN; for each mutex among them, the first node is NOTIFIED with
-//! the rest as its chain. Its owner locks the mutex, which ends its part as a waiter, and only then
-//! moves the chain: it sets SLEEPERS on the mutex, and for each node stores MOVED and then asks the
-//! kernel to move whoever sleeps on that node to the mutex's word. An owner that was asleep is
-//! woken by an unlock of the mutex, for SLEEPERS is set; one that was awake finds MOVED and locks
-//! as one that slept. Either way it sets SLEEPERS again when it locks, so those moved after it are
-//! woken in turn.
+//! Several let go together: each is first moved to the gate, then NOTIFIED, and the gate is woken
+//! after that. An owner that the call moved, and that has not slept again since, is at the gate or
+//! awake. One that the call did not find may have gone to sleep on its own word meanwhile, and one
+//! in AGAIN certainly has: these are woken there.
+//!
+//! `notify_all` makes one chain per mutex, and who owns a chain lets go or moves every node of it.
+//! While the mutex is free, those let go can run beside each other: they go together. Once it is
+//! not, they would only run into it: two are let go, of which the first to lock has the other on
+//! its way, and the second has the rest as its chain. It locks the mutex, and then moves them: it
+//! sets SLEEPERS on the mutex, and for each node stores MOVED and asks the kernel to move its owner
+//! to the mutex's word. An owner that was asleep is woken by an unlock of the mutex, for SLEEPERS
+//! is set; one that was awake finds MOVED and locks as one that slept. Either way it sets SLEEPERS
+//! again when it locks, so those moved after it are woken in turn. Whether the mutex looks free
+//! decides only what this costs: the look is a hint.
 //!
 //! A moved owner whose deadline passes or whose sleep is interrupted consumed no wake-up of the
 //! mutex. One whose wait was woken goes to lock the mutex, so a wake-up of the mutex is not lost on
@@ -77,9 +100,15 @@
 //!
 //! # Cost
 //!
-//! A wait adds two read-modify-writes on the condvar's line to those of the mutex. A notification
-//! without a waiter is one load. `notify_all` wakes one thread per mutex whatever the number of
-//! waiters; each other waiter costs one call to move it and one to wake it when it can run.
+//! A wait adds two read-modify-writes on the condvar's line to those of the mutex, and one on its
+//! node's if it sleeps. A waiter that finds nobody before it polls its own line for a moment before
+//! it sleeps: whoever notifies it within that time makes no call either. A notification without a
+//! waiter is one load.
+//!
+//! `notify_all` with the mutex free costs one call to move each sleeper to the gate and two to wake
+//! them all; those beyond [`HERD`] wait for the last of these to go on. With the mutex taken it
+//! costs two wakes, and later one call to move each of the others and one to wake it when it can
+//! run.
 //!
 //! # Not provided
 //!
@@ -94,10 +123,26 @@ use crate::primitive::Ordering::{Acquire, Relaxed, Release};
 use crate::primitive::{AtomicPtr, Deadline, Futex, Private, UnsafeCell, Wait};
 use crate::primitive::{fork_epoch, model_const_fn, mutant, ord, spin_loop, tuning};
 
-const QUEUED: u32 = 0;
-const TAKEN: u32 = 1;
-const NOTIFIED: u32 = 2;
-const MOVED: u32 = 3;
+const WAITING: u32 = 0;
+const ASLEEP: u32 = 1;
+const AGAIN: u32 = 2;
+const NOTIFIED: u32 = 3;
+const MOVED: u32 = 4;
+
+/// How many waiters go together at most: a bound on how long they keep whoever lets them go, and
+/// on how many may run into their mutex at once.
+const HERD: u32 = 64;
+
+/// How many are let go while the mutex is taken: one to lock it next, and one that is on its way
+/// by then. The model has few threads and wants some that are moved.
+const HEADS: u32 = tuning(2, 1);
+
+/// Up to this many in front of the last are woken one by one, which takes as many calls as moving
+/// them to the gate. None in the model, so that two waiters use the gate.
+const FEW: u32 = tuning(1, 0);
+
+/// Polls before a waiter sleeps that found nobody waiting; none in the model, so that it sleeps.
+const NODE_POLLS: u32 = tuning(100, 0);
 
 /// One waiter, on its own stack.
 struct Node {
@@ -107,9 +152,11 @@ struct Node {
     /// That of the list lock when the node was made.
     epoch: u32,
     links: UnsafeCell<Links>,
+    /// Whether a notifier took it out of the ring. Belongs to the holder of the list lock.
+    taken: UnsafeCell<bool>,
 }
 
-/// Neighbours in the ring; once the node has left it, `next` is the chain it has to move.
+/// Neighbours in the ring; once the node is taken, `next` is the chain behind it.
 #[derive(Clone, Copy)]
 struct Links {
     prev: *const Node,
@@ -119,10 +166,11 @@ struct Links {
 impl Node {
     fn new(mutex: &Mutex) -> Self {
         Self {
-            state: Futex::new(QUEUED),
+            state: Futex::new(WAITING),
             mutex,
             epoch: list_epoch(),
             links: UnsafeCell::new(Links { prev: ptr::null(), next: ptr::null() }),
+            taken: UnsafeCell::new(false),
         }
     }
 
@@ -149,6 +197,32 @@ impl Node {
         // SAFETY: as in `links`.
         self.links.with_mut(|place| unsafe { *place = links });
     }
+
+    /// # Safety
+    ///
+    /// The list lock is held.
+    unsafe fn is_taken(&self) -> bool {
+        // SAFETY: no other thread accesses it now, by the caller's contract.
+        self.taken.with_mut(|taken| unsafe { *taken })
+    }
+
+    /// # Safety
+    ///
+    /// The list lock is held, and the node is in the ring or has just left it.
+    unsafe fn mark_taken(&self) {
+        // SAFETY: as in `is_taken`.
+        self.taken.with_mut(|taken| unsafe { *taken = true });
+    }
+
+    /// Looks at the state for a moment, in case a notifier is about to come.
+    fn poll(&self) {
+        let mut polls = NODE_POLLS;
+        // Relaxed: what follows is decided by another load.
+        while polls > 0 && self.state.load(Relaxed) == WAITING {
+            polls -= 1;
+            spin_loop();
+        }
+    }
 }
 
 /// How the sleep of a waiter ended.
@@ -162,6 +236,7 @@ enum End {
 /// The condition variable inside [`Condvar`](crate::Condvar).
 pub struct Condvar {
     list: ListLock,
+    gate: Futex<Private>,
     tail: AtomicPtr<Node>,
 }
 
@@ -169,7 +244,11 @@ impl Condvar {
     model_const_fn! {
         /// Creates a condition variable that nobody waits on.
         pub const fn new() -> Self {
-            Self { list: ListLock::new(), tail: AtomicPtr::new(ptr::null_mut()) }
+            Self {
+                list: ListLock::new(),
+                gate: Futex::new(0),
+                tail: AtomicPtr::new(ptr::null_mut()),
+            }
         }
     }
 
@@ -181,22 +260,29 @@ impl Condvar {
     /// The calling context owns `mutex`. It owns it again when the call returns.
     pub unsafe fn wait(&self, mutex: &Mutex, deadline: Deadline) -> bool {
         let node = Node::new(mutex);
-        self.link(&node);
+        let alone = self.link(&node);
         // SAFETY: the caller owns the mutex.
         unsafe { mutex.unlock() };
-        let end = self.sleep(&node, deadline);
+        let end = self.sleep(&node, deadline, alone);
         match end {
-            // Never slept on the mutex's word.
-            End::Notified | End::TimedOut => mutex.lock(),
-            // May have: others may sleep behind us (invariant 2 of the mutex).
+            End::Notified => {
+                // SAFETY: NOTIFIED made the chain this thread's (invariant 2).
+                let mut chain = unsafe { node.links() }.next;
+                if !chain.is_null() && !mutex.is_locked() {
+                    // SAFETY: the chain is ours; those in it wait here, with this mutex.
+                    unsafe { self.release_chain(chain) };
+                    chain = ptr::null();
+                }
+                mutex.lock();
+                // SAFETY: as above, unless it is empty now; and this thread owns the mutex.
+                unsafe { move_chain(chain, mutex) };
+            }
+            // May have slept on the mutex's word: others may sleep behind us (invariant 2 of the
+            // mutex).
             End::Moved if !mutant!("condvar.moved-as-newcomer") => {
                 mutex.lock_sleeping(Deadline::NEVER);
             }
-            End::Moved => mutex.lock(),
-        }
-        if end == End::Notified {
-            // SAFETY: NOTIFIED made the chain this thread's (invariant 2), and it owns the mutex.
-            unsafe { move_chain(node.links().next, mutex) };
+            End::Moved | End::TimedOut => mutex.lock(),
         }
         end != End::TimedOut
     }
@@ -221,7 +307,8 @@ impl Condvar {
         !self.tail.load(Relaxed).is_null() && !self.list.is_inherited()
     }
 
-    fn link(&self, node: &Node) {
+    /// Puts the node at the end of the ring, and says whether it is the only one.
+    fn link(&self, node: &Node) -> bool {
         let _held = self.lock_list();
         let tail = self.tail.load(Relaxed).cast_const(); // Relaxed: row f.
         // SAFETY: the list lock is held and `node` is not linked yet; nodes in the ring are alive,
@@ -237,6 +324,7 @@ impl Condvar {
             }
         }
         self.tail.store(ptr::from_ref(node).cast_mut(), Relaxed); // Relaxed: row f.
+        tail.is_null()
     }
 
     /// Takes `node` out of the ring and leaves it without a chain.
@@ -262,8 +350,12 @@ impl Condvar {
         }
     }
 
-    /// Sleeps until the node is notified, moved, or unlinked by its owner after `deadline`.
-    fn sleep(&self, node: &Node, mut deadline: Deadline) -> End {
+    /// Waits until the node is notified, moved, or unlinked by its owner after `deadline`.
+    fn sleep(&self, node: &Node, mut deadline: Deadline, alone: bool) -> End {
+        if alone {
+            node.poll();
+        }
+        let mut asleep = ASLEEP;
         loop {
             // Acquire: row d.
             let state = node.state.load(ord!("condvar.d", Acquire));
@@ -272,12 +364,24 @@ impl Condvar {
                 MOVED => return End::Moved,
                 _ => {}
             }
-            if node.state.wait(state, deadline) == Wait::TimedOut {
+            if mutant!("condvar.sleep-unannounced") {
+                asleep = state;
+            }
+            // Relaxed: row g. It fails if the node was notified or moved just now.
+            if state != asleep
+                && node.state.compare_exchange(state, asleep, Relaxed, Relaxed).is_err()
+            {
+                continue;
+            }
+            if node.state.wait(asleep, deadline) == Wait::TimedOut {
                 if self.give_up(node) {
                     return End::TimedOut;
                 }
-                // Notified already, or TAKEN: that store is on its way (invariant 3).
+                // Notified, or taken: that store is on its way (invariant 3).
                 deadline = Deadline::NEVER;
+            }
+            if !mutant!("condvar.sleep-again") {
+                asleep = AGAIN;
             }
         }
     }
@@ -285,15 +389,16 @@ impl Condvar {
     /// Unlinks a node whose deadline has passed; `false` if a notifier had it before.
     fn give_up(&self, node: &Node) -> bool {
         let held = self.lock_list();
-        // Relaxed: row g; a notifier left QUEUED under the list lock.
-        let queued = node.state.load(Relaxed) == QUEUED;
+        // SAFETY: the list lock is held.
+        let taken = unsafe { node.is_taken() };
         // A signal handler may have forked during the wait, and this be the child: the ring that
         // the node was in is forgotten.
-        if queued && node.epoch == held.epoch {
-            // SAFETY: the list lock is held, and a QUEUED node of this process is in the ring.
+        if !taken && node.epoch == held.epoch {
+            // SAFETY: the list lock is held, and a node of this process that is not taken is in
+            // the ring.
             unsafe { self.unlink(node) };
         }
-        queued || mutant!("condvar.timeout-eats-notify")
+        !taken || mutant!("condvar.timeout-eats-notify")
     }
 
     #[cold]
@@ -309,13 +414,13 @@ impl Condvar {
             unsafe {
                 let first = (*tail).links().next;
                 self.unlink(first);
-                mark_taken(first);
+                (*first).mark_taken();
                 first
             }
         };
         // The condition variable is not touched from here on: its owner may be the one let go.
-        // SAFETY: the node is ours since it is TAKEN, and has no chain.
-        wake(unsafe { release(first) });
+        // SAFETY: the node is ours since it is taken, and has no chain.
+        unsafe { release(first) }.wake();
         true
     }
 
@@ -334,19 +439,75 @@ impl Condvar {
             unsafe {
                 let first = (*tail).links().next;
                 (*tail).set_next(ptr::null());
-                (first, mark_taken(first))
+                (first, take_all(first))
             }
         };
         while !taken.is_null() {
-            // SAFETY: the chain is ours since its nodes are TAKEN. Its first part goes to its first
-            // node's owner, the second part remains ours.
+            // SAFETY: the chain is ours since its nodes are taken. Its first part is let go, the
+            // second remains ours, and keeps the condition variable alive.
             unsafe {
                 let others = split_off_other_mutexes(taken);
-                wake(release(taken));
+                self.release_chain(taken);
                 taken = others;
             }
         }
         count
+    }
+
+    /// Lets the waiters of a chain go, as many as can run now; the last of them has the others as
+    /// its chain. The condition variable is not touched once that one is let go.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the chain that starts at `first`, all of which wait here with one mutex.
+    unsafe fn release_chain(&self, first: *const Node) {
+        // SAFETY: the chain is ours, and its nodes are alive until they are released or moved. So
+        // is their mutex, which their owners lock before they leave.
+        let last = unsafe {
+            let limit = if (*(*first).mutex).is_locked() { HEADS } else { HERD };
+            let (mut last, mut ahead) = (first, 0);
+            while ahead + 1 < limit && !(*last).links().next.is_null() {
+                last = (*last).links().next;
+                ahead += 1;
+            }
+            self.release_together(first, last, ahead > FEW);
+            last
+        };
+        if mutant!("condvar.drop-rest") {
+            // SAFETY: as below.
+            unsafe { (*last).set_next(ptr::null()) };
+        }
+        // SAFETY: it is ours, and so is the chain behind it.
+        unsafe { release(last) }.wake();
+    }
+
+    /// Lets those before `last` go, each without a chain; by way of the gate or one by one.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the chain from `first` to `last`, which wait here.
+    unsafe fn release_together(&self, first: *const Node, last: *const Node, by_gate: bool) {
+        let (mut node, mut at_gate) = (first, false);
+        while !ptr::eq(node, last) {
+            // SAFETY: the node is ours and its owner waits here, until it is released; the next is
+            // read before that.
+            let (next, moved, owner) = unsafe {
+                let next = (*node).links().next;
+                // Relaxed: a hint; an owner that is awake need not be looked for.
+                let asleep = (*node).state.load(Relaxed) != WAITING;
+                let moved = by_gate && asleep && (*node).state.requeue(1, &self.gate) == 1;
+                (*node).set_next(ptr::null());
+                (next, moved, release(node))
+            };
+            at_gate |= moved;
+            if !moved || owner.prev == AGAIN {
+                owner.wake();
+            }
+            node = next;
+        }
+        if at_gate && !mutant!("condvar.gate") {
+            Futex::wake(&raw const self.gate, u32::MAX);
+        }
     }
 
     fn lock_list(&self) -> HeldList<'_> {
@@ -359,17 +520,17 @@ impl Condvar {
     }
 }
 
-/// Marks the nodes of a chain as notified but not yet free to go, and counts them.
+/// Marks the nodes of a chain as taken, and counts them.
 ///
 /// # Safety
 ///
 /// The list lock is held, and the chain was taken out of the ring under it.
-unsafe fn mark_taken(mut node: *const Node) -> usize {
+unsafe fn take_all(mut node: *const Node) -> usize {
     let mut count = 0;
     while !node.is_null() {
         // SAFETY: by the caller's contract the nodes are alive and their links are ours.
         unsafe {
-            (*node).state.store(TAKEN, Relaxed); // Relaxed: row g.
+            (*node).mark_taken();
             node = (*node).links().next;
         }
         count += 1;
@@ -382,7 +543,7 @@ unsafe fn mark_taken(mut node: *const Node) -> usize {
 ///
 /// # Safety
 ///
-/// The caller owns the chain, which is TAKEN.
+/// The caller owns the chain.
 unsafe fn split_off_other_mutexes(first: *const Node) -> *const Node {
     let mut last_same = first;
     let (mut first_other, mut last_other) = (ptr::null::<Node>(), ptr::null::<Node>());
@@ -411,26 +572,35 @@ unsafe fn split_off_other_mutexes(first: *const Node) -> *const Node {
     first_other
 }
 
-/// Lets the owner of `node` go. What is returned is only an address (invariant 4).
+/// A node that was let go: only an address (invariant 4).
+struct Released {
+    word: *const Futex<Private>,
+    prev: u32,
+}
+
+/// Lets the owner of `node` go; it has yet to be woken.
 ///
 /// # Safety
 ///
 /// The caller owns the node's links, and gives them to the node's owner.
-unsafe fn release(node: *const Node) -> *const Futex<Private> {
+unsafe fn release(node: *const Node) -> Released {
     // SAFETY: the node is alive until the swap below.
     let word = unsafe { &raw const (*node).state };
     // SAFETY: as above. Release: row c.
-    unsafe { (*word).swap(NOTIFIED, ord!("condvar.c", Release)) };
+    let prev = unsafe { (*word).swap(NOTIFIED, ord!("condvar.c", Release)) };
     if mutant!("condvar.touch-after-notified") {
         // SAFETY: none; the model has to notice.
         unsafe { (*node).links() };
     }
-    word
+    Released { word, prev }
 }
 
-fn wake(word: *const Futex<Private>) {
-    if !mutant!("condvar.wake") {
-        Futex::wake(word, 1);
+impl Released {
+    /// Wakes the owner, unless it was awake when it was let go.
+    fn wake(self) {
+        if self.prev != WAITING && !mutant!("condvar.wake") {
+            Futex::wake(self.word, 1);
+        }
     }
 }
 
@@ -446,13 +616,13 @@ unsafe fn move_chain(mut node: *const Node, mutex: &Mutex) {
     // SAFETY: the caller owns the mutex.
     unsafe { mutex.expect_sleepers() };
     while !node.is_null() {
-        // SAFETY: the chain is ours, and a TAKEN node waits for what is stored below.
+        // SAFETY: the chain is ours, and a taken node waits for what is stored below.
         let next = unsafe { (*node).links() }.next;
         // SAFETY: the node waits with `mutex`, as all of a chain do with one. Its owner has to lock
         // that before it returns, and we hold it, so the node is alive (invariant 5).
         let state = unsafe { &(*node).state };
-        state.store(MOVED, Relaxed); // Relaxed: row g.
-        if !mutant!("condvar.move") {
+        let asleep = state.swap(MOVED, Relaxed) != WAITING; // Relaxed: row g.
+        if asleep && !mutant!("condvar.move") {
             state.requeue(1, mutex.word());
         }
         node = next;
@@ -486,7 +656,7 @@ const LIST_CONTENDED: u32 = 3;
 const LIST_STATE: u32 = 0b11;
 
 /// Polls before the list lock sleeps; it is held for a few stores.
-const SPIN_LIMIT: u32 = tuning(100, 0);
+const LIST_POLLS: u32 = tuning(100, 0);
 
 /// The list lock: `{ epoch, state }` in one word.
 struct ListLock {
@@ -521,7 +691,7 @@ impl ListLock {
     fn lock(&self) -> (HeldList<'_>, bool) {
         let epoch = list_epoch();
         let held = HeldList { lock: self, epoch };
-        let mut spins = SPIN_LIMIT;
+        let mut spins = LIST_POLLS;
         let mut claim = LIST_HELD;
         loop {
             let cur = self.word.load(Relaxed); // Relaxed: decided by the compare-exchange.

@@ -491,7 +491,9 @@ fn moved_waiters_wake_each_other() {
             };
             let others = [(); 2].map(|()| monitor.spawn(wait));
             let notifier = monitor.spawn(|monitor| {
-                monitor.mutex.lock().0 = true;
+                // Kept locked, so that the chain goes to the first and is moved.
+                let mut state = monitor.mutex.lock();
+                state.0 = true;
                 monitor.changed.notify_all()
             });
             wait(&monitor);
