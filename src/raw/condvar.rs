@@ -24,10 +24,10 @@
 //! ```text
 //! state       meaning                            who leaves it, and how
 //! WAITING  0  the owner is awake                 owner, before it sleeps: -> ASLEEP
-//! ASLEEP   1  it sleeps on this word, for the    owner, after another sleep: -> AGAIN
-//!             first time                         these three, once taken from the ring:
-//! AGAIN    2  it sleeps on this word, and has      -> NOTIFIED, -> MOVED
-//!             slept before
+//! ASLEEP   1  it sleeps on this word             whoever has taken it from the ring:
+//!                                                  -> LEAVING, -> NOTIFIED, -> MOVED
+//! LEAVING  2  it is being moved to the gate      the same: -> NOTIFIED
+//!                                                owner, before it sleeps here again: -> ASLEEP
 //! NOTIFIED 3  free to go                         owner: locks its mutex; whatever was still
 //!                                                chained behind its node is its to let go
 //! MOVED    4  asleep on its mutex's word, or     owner: locks its mutex as one that slept there
@@ -53,9 +53,10 @@
 //!    access to the condition variable. After it only the node's address is used, to wake.
 //! 5. Only a holder of the node's own mutex moves it there: its owner must lock that mutex before
 //!    it returns, so the node outlives the move.
-//! 6. Nobody is left asleep at the gate when the last of a chain is let go: whoever is moved there
-//!    is told so and woken before. So the gate's memory is there for as long as it has sleepers,
-//!    and nobody sleeps at an address that may become something else.
+//! 6. Who sleeps at the gate is inside a wait on this condition variable, and is NOTIFIED or about
+//!    to be; the gate is woken before the last of a chain is let go. So the gate's memory is there
+//!    for as long as it has sleepers, and nobody sleeps at an address that may become something
+//!    else. Nobody is ever moved from the gate.
 //! 7. Nothing unwinds between linking a node and leaving.
 //!
 //! So there are no spurious wake-ups, and counts are exact.
@@ -70,7 +71,7 @@
 //! | d | the owner loads its state | Acquire | c | as (c) |
 //! | e | tail in `notify_*` | Relaxed | - | invariant 1: the mutex orders it, or nobody is owed |
 //! | f | tail under the list lock | Relaxed | - | (a) and (b) order it |
-//! | g | ASLEEP, AGAIN, MOVED | Relaxed | - | the first two carry no data; after MOVED comes the mutex's Acquire, and the mover's unlock was Release |
+//! | g | ASLEEP, LEAVING, MOVED | Relaxed | - | the first two carry no data; after MOVED comes the mutex's Acquire, and the mover's unlock was Release |
 //!
 //! # Why no wake-up is lost
 //!
@@ -79,15 +80,18 @@
 //! whether there is anybody to wake: WAITING means that the owner's own change will fail and find
 //! NOTIFIED. Otherwise it wakes, and the owner is queued by then or finds the state changed.
 //!
-//! Several let go together: each is first moved to the gate, then NOTIFIED, and the gate is woken
-//! after that. An owner that the call moved, and that has not slept again since, is at the gate or
-//! awake. One that the call did not find may have gone to sleep on its own word meanwhile, and one
-//! in AGAIN certainly has: these are woken there.
+//! Several let go together: each is marked LEAVING and moved to the gate, then NOTIFIED, and the
+//! gate is woken after that. An owner that sleeps on its own word after LEAVING has stored ASLEEP
+//! again, so the swap of NOTIFIED finds that and it is woken there. It cannot get back there
+//! without that store: when the kernel begins an interrupted wait again, on the word that it was
+//! called with and with no code of ours in between, the comparison with ASLEEP fails. So whoever
+//! is found in LEAVING is at the gate or awake. One that the move did not find is awake too, or
+//! stores ASLEEP again.
 //!
 //! `notify_all` makes one chain per mutex, and who owns a chain lets go or moves every node of it.
 //! While the mutex is free, those let go can run beside each other: they go together. Once it is
-//! not, they would only run into it: two are let go, of which the first to lock has the other on
-//! its way, and the second has the rest as its chain. It locks the mutex, and then moves them: it
+//! not, they would only run into it: two are let go, so that one is on its way while the other has
+//! the lock, and the second has the rest as its chain. It locks the mutex, and then moves them: it
 //! sets SLEEPERS on the mutex, and for each node stores MOVED and asks the kernel to move its owner
 //! to the mutex's word. An owner that was asleep is woken by an unlock of the mutex, for SLEEPERS
 //! is set; one that was awake finds MOVED and locks as one that slept. Either way it sets SLEEPERS
@@ -114,6 +118,7 @@
 //!
 //! Waiting across processes: nodes are addresses of this one.
 
+use core::cell::Cell;
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::ptr;
@@ -125,7 +130,7 @@ use crate::primitive::{fork_epoch, model_const_fn, mutant, ord, spin_loop, tunin
 
 const WAITING: u32 = 0;
 const ASLEEP: u32 = 1;
-const AGAIN: u32 = 2;
+const LEAVING: u32 = 2;
 const NOTIFIED: u32 = 3;
 const MOVED: u32 = 4;
 
@@ -149,8 +154,8 @@ struct Node {
     state: Futex<Private>,
     /// The mutex that the owner will lock again. Compared, and used only by its holder.
     mutex: *const Mutex,
-    /// That of the list lock when the node was made.
-    epoch: u32,
+    /// That of the list when the node was linked.
+    epoch: Cell<u32>,
     links: UnsafeCell<Links>,
     /// Whether a notifier took it out of the ring. Belongs to the holder of the list lock.
     taken: UnsafeCell<bool>,
@@ -168,7 +173,7 @@ impl Node {
         Self {
             state: Futex::new(WAITING),
             mutex,
-            epoch: list_epoch(),
+            epoch: Cell::new(0),
             links: UnsafeCell::new(Links { prev: ptr::null(), next: ptr::null() }),
             taken: UnsafeCell::new(false),
         }
@@ -268,6 +273,10 @@ impl Condvar {
             End::Notified => {
                 // SAFETY: NOTIFIED made the chain this thread's (invariant 2).
                 let mut chain = unsafe { node.links() }.next;
+                if node.epoch.get() != list_epoch() {
+                    // Waiters of the process that this one was forked from, by a signal handler.
+                    chain = ptr::null();
+                }
                 if !chain.is_null() && !mutex.is_locked() {
                     // SAFETY: the chain is ours; those in it wait here, with this mutex.
                     unsafe { self.release_chain(chain) };
@@ -309,7 +318,8 @@ impl Condvar {
 
     /// Puts the node at the end of the ring, and says whether it is the only one.
     fn link(&self, node: &Node) -> bool {
-        let _held = self.lock_list();
+        let held = self.lock_list();
+        node.epoch.set(held.epoch);
         let tail = self.tail.load(Relaxed).cast_const(); // Relaxed: row f.
         // SAFETY: the list lock is held and `node` is not linked yet; nodes in the ring are alive,
         // as their owners leave by way of this lock or of a notifier that has it (invariant 3).
@@ -355,7 +365,6 @@ impl Condvar {
         if alone {
             node.poll();
         }
-        let mut asleep = ASLEEP;
         loop {
             // Acquire: row d.
             let state = node.state.load(ord!("condvar.d", Acquire));
@@ -364,15 +373,14 @@ impl Condvar {
                 MOVED => return End::Moved,
                 _ => {}
             }
-            if mutant!("condvar.sleep-unannounced") {
-                asleep = state;
-            }
-            // Relaxed: row g. It fails if the node was notified or moved just now.
-            if state != asleep
-                && node.state.compare_exchange(state, asleep, Relaxed, Relaxed).is_err()
+            // Relaxed: row g. It fails if a notifier changed the state just now.
+            if state != ASLEEP
+                && !mutant!("condvar.sleep-unannounced")
+                && node.state.compare_exchange(state, ASLEEP, Relaxed, Relaxed).is_err()
             {
                 continue;
             }
+            let asleep = if mutant!("condvar.sleep-unannounced") { state } else { ASLEEP };
             if node.state.wait(asleep, deadline) == Wait::TimedOut {
                 if self.give_up(node) {
                     return End::TimedOut;
@@ -380,20 +388,18 @@ impl Condvar {
                 // Notified, or taken: that store is on its way (invariant 3).
                 deadline = Deadline::NEVER;
             }
-            if !mutant!("condvar.sleep-again") {
-                asleep = AGAIN;
-            }
         }
     }
 
     /// Unlinks a node whose deadline has passed; `false` if a notifier had it before.
     fn give_up(&self, node: &Node) -> bool {
         let held = self.lock_list();
-        // SAFETY: the list lock is held.
-        let taken = unsafe { node.is_taken() };
         // A signal handler may have forked during the wait, and this be the child: the ring that
-        // the node was in is forgotten.
-        if !taken && node.epoch == held.epoch {
+        // the node was in is forgotten, and a notifier that took it does not exist here.
+        let inherited = node.epoch.get() != held.epoch;
+        // SAFETY: the list lock is held.
+        let taken = !inherited && unsafe { node.is_taken() };
+        if !taken && !inherited {
             // SAFETY: the list lock is held, and a node of this process that is not taken is in
             // the ring.
             unsafe { self.unlink(node) };
@@ -493,16 +499,18 @@ impl Condvar {
             // read before that.
             let (next, moved, owner) = unsafe {
                 let next = (*node).links().next;
-                // Relaxed: a hint; an owner that is awake need not be looked for.
-                let asleep = (*node).state.load(Relaxed) != WAITING;
-                let moved = by_gate && asleep && (*node).state.requeue(1, &self.gate) == 1;
+                // Before the move: the kernel begins an interrupted call again, on this word.
+                let early = by_gate
+                    && mutant!("condvar.gate-unannounced")
+                    && (*node).state.requeue(1, &self.gate) == 1;
+                // Relaxed: row g.
+                let asleep = by_gate && (*node).state.swap(LEAVING, Relaxed) == ASLEEP;
+                let moved = early || asleep && (*node).state.requeue(1, &self.gate) == 1;
                 (*node).set_next(ptr::null());
                 (next, moved, release(node))
             };
             at_gate |= moved;
-            if !moved || owner.prev == AGAIN {
-                owner.wake();
-            }
+            owner.wake();
             node = next;
         }
         if at_gate && !mutant!("condvar.gate") {
@@ -598,7 +606,7 @@ unsafe fn release(node: *const Node) -> Released {
 impl Released {
     /// Wakes the owner, unless it was awake when it was let go.
     fn wake(self) {
-        if self.prev != WAITING && !mutant!("condvar.wake") {
+        if self.prev == ASLEEP && !mutant!("condvar.wake") {
             Futex::wake(self.word, 1);
         }
     }
@@ -689,11 +697,11 @@ impl ListLock {
 
     /// Takes the lock. The flag says that it was taken over from another process.
     fn lock(&self) -> (HeldList<'_>, bool) {
-        let epoch = list_epoch();
-        let held = HeldList { lock: self, epoch };
         let mut spins = LIST_POLLS;
         let mut claim = LIST_HELD;
         loop {
+            // Each time: a signal handler may fork while we wait.
+            let epoch = list_epoch();
             let cur = self.word.load(Relaxed); // Relaxed: decided by the compare-exchange.
             let inherited = cur & !LIST_STATE != epoch;
             if inherited || cur & LIST_STATE == LIST_FREE {
@@ -701,6 +709,7 @@ impl ListLock {
                 // Acquire: row a.
                 let order = ord!("condvar.a", Acquire);
                 if self.word.compare_exchange(cur, new, order, Relaxed).is_ok() {
+                    let held = HeldList { lock: self, epoch };
                     return (held, inherited && !mutant!("condvar.trust-inherited-list"));
                 }
             } else if cur & LIST_STATE == LIST_HELD && spins > 0 {

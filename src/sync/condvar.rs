@@ -15,8 +15,9 @@ use crate::raw;
 /// that timed out took nobody's notification. (Look at the condition again all the same: between
 /// the notification and the return another thread may have had the mutex.)
 ///
-/// [`notify_all`](Self::notify_all) wakes one waiter and moves the others to the queue of the
-/// mutex, where each is woken when it can have it: no stampede.
+/// [`notify_all`](Self::notify_all) lets the waiters go together while the mutex is free, at most 64
+/// at a time. While it is taken, where they would only run into it, two are woken; the others move
+/// to the queue of the mutex, where each is woken when it can have it.
 ///
 /// Different waiters of one condition variable may use different mutexes.
 ///
@@ -25,8 +26,9 @@ use crate::raw;
 /// Notifications go to waiters in the order in which they began to wait. Who gets the mutex then is
 /// up to the mutex.
 ///
-/// The others of a [`notify_all`](Self::notify_all) go on once its first waiter has run. Under
-/// real-time priorities, a first waiter of low priority can therefore hold up the rest.
+/// If [`notify_all`](Self::notify_all) does not let all go at once, those left go on once the last
+/// of those it woke has run. Under real-time priorities, one of low priority can therefore hold up
+/// the rest.
 ///
 /// # Memory ordering
 ///

@@ -178,7 +178,7 @@ fn wait_while_for_looks_once_more() {
 /// Signals end the sleep and not the wait.
 #[test]
 fn interrupted() {
-    Explore::new("condvar, signals").preemptions(3).signals(2).at_least(1_000).run(
+    Explore::new("condvar, signals").preemptions(3).signals(2).at_least(700).run(
         &[(false, 1), (true, 1)],
         || {
             let monitor = Monitor::new(0);
@@ -309,7 +309,7 @@ fn timed_out_waiter_eats_no_notification() {
     );
 }
 
-/// A deadline that passes while the node is TAKEN: it was notified and says so, once it was moved
+/// A deadline that passes once the node is taken: it was notified and says so, once it was moved
 /// or let go.
 #[test]
 fn timed_out_in_the_chain() {
@@ -347,7 +347,7 @@ fn two_notifiers_one_waiter() {
     );
 }
 
-/// The chain holds a waiter with another mutex: it is let go instead of moved.
+/// The two wait with different mutexes: each is let go without the other.
 #[test]
 fn two_mutexes_one_condvar() {
     Explore::new("condvar, two mutexes").preemptions(1).at_least(50).run(
@@ -473,6 +473,28 @@ fn interrupted_while_moved() {
             notifier.join().unwrap()
         },
     );
+}
+
+/// Two notifications of all at once: whom the one lets go, the other's wake-up at the gate may
+/// reach first.
+#[test]
+fn two_notifiers_of_all() {
+    Explore::new("condvar, two notify_all").preemptions(1).at_least(300).run(&[0, 1, 2], || {
+        let monitor = Monitor::new(false);
+        let wait = |monitor: &Monitor<bool>| {
+            let mut go = monitor.mutex.lock();
+            monitor.changed.wait_while(&mut go, |go| !*go);
+        };
+        let notify = |monitor: &Monitor<bool>| {
+            *monitor.mutex.lock() = true;
+            monitor.changed.notify_all()
+        };
+        let second = monitor.spawn(wait);
+        let notifiers = [(); 2].map(|()| monitor.spawn(notify));
+        wait(&monitor);
+        second.join().unwrap();
+        notifiers.map(|notifier| notifier.join().unwrap()).iter().sum::<usize>()
+    });
 }
 
 // Three waiters.

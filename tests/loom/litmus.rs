@@ -164,7 +164,7 @@ fn without_the_token_outcomes_are_missed() {
 
 #[test]
 fn signals_interrupt_within_their_budget() {
-    Explore::new("interrupted wait").unbounded().signals(1).at_least(3).run(
+    Explore::new("interrupted wait").unbounded().signals(1).restarting(false).at_least(3).run(
         &[(Wait::Interrupted, 0), (Wait::Woken, 1), (Wait::Changed, 0)],
         || {
             let word: Arc<Futex> = Arc::new(Futex::new(0));
@@ -177,6 +177,30 @@ fn signals_interrupt_within_their_budget() {
             };
             let end = word.wait(0, Deadline::NEVER);
             (end, waker.join().unwrap())
+        },
+    );
+}
+
+/// A wait that the kernel begins again sleeps on the word that it was called with, whatever it was
+/// moved to meanwhile; and not at all if that has changed.
+#[test]
+fn restarted_waits_go_back_to_their_word() {
+    Explore::new("restarted wait").unbounded().signals(1).restarting(true).at_least(3).run(
+        // Moved, woken there, woken at its own word.
+        &[(0, 0, 0), (0, 0, 1), (1, 0, 0), (1, 0, 1), (1, 1, 0)],
+        || {
+            let words: Arc<(Futex, Futex)> = Arc::new((Futex::new(0), Futex::new(0)));
+            let waker = {
+                let words = words.clone();
+                thread::spawn(move || {
+                    let moved = words.0.requeue(1, &words.1);
+                    let there = Futex::wake(&words.1, 1);
+                    words.0.store(1, Relaxed);
+                    (moved, there, Futex::wake(&words.0, 1))
+                })
+            };
+            words.0.wait(0, Deadline::NEVER);
+            waker.join().unwrap()
         },
     );
 }

@@ -41,7 +41,7 @@ const MUTANTS: &[Row] = &[
         "condvar::notify_all_two_waiters"),
     Row("condvar.sleep-unannounced", "a waiter sleeps and its state does not say so",
         "condvar::notify_one_after_unlocking"),
-    Row("condvar.sleep-again", "who sleeps again says that it sleeps for the first time",
+    Row("condvar.gate-unannounced", "who is moved to the gate is not told before",
         "condvar::interrupted_while_moved"),
     Row("condvar.drop-rest", "of a chain let go, only the first goes",
         "condvar::notify_all_while_locked"),

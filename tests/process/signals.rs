@@ -12,6 +12,7 @@ use lockwork::{Condvar, Mutex, Parker};
 
 use super::runner::{Case, Outcome, run_limited};
 use super::support::proc::tid;
+use super::support::random::{Rng, seed};
 use super::support::threads::together;
 use super::support::{load, say, scaled};
 
@@ -21,6 +22,7 @@ pub(crate) const CASES: &[Case] = &[
     ("signals::endless_waits_under_a_storm", endless_waits_under_a_storm),
     ("signals::a_pool_under_a_storm", a_pool_under_a_storm),
     ("signals::stopped_and_continued", stopped_and_continued),
+    ("signals::restarted_waits_while_moved", restarted_waits_while_moved),
     ("signals::locks_in_a_handler", locks_in_a_handler),
 ];
 
@@ -44,10 +46,17 @@ extern "C" fn count(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut libc:
 }
 
 fn install(handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void)) {
-    // SAFETY: all zeros is a valid `sigaction`: no flags, so no SA_RESTART, and an empty mask.
+    install_with(handler, 0);
+}
+
+fn install_with(
+    handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void),
+    flags: libc::c_int,
+) {
+    // SAFETY: all zeros is a valid `sigaction`: no flags and an empty mask.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = handler as usize;
-    action.sa_flags = libc::SA_SIGINFO;
+    action.sa_flags = libc::SA_SIGINFO | flags;
     // SAFETY: `action` outlives the call, and the handler is safe to run at any moment.
     assert_eq!(unsafe { libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()) }, 0);
 }
@@ -74,15 +83,9 @@ impl Targets {
     /// Sends signals to all who stand there, for as long as anybody has something to do.
     fn shoot(&self, busy: &AtomicUsize) -> u64 {
         let mut sent = 0;
-        // SAFETY: no memory; cannot fail.
-        let process = unsafe { libc::getpid() };
         while busy.load(Relaxed) > 0 {
             for tid in &self.tids {
-                let tid = tid.load(Relaxed);
-                // SAFETY: no memory. A thread that has ended is no target, or an error.
-                let hit = tid != 0
-                    && unsafe { libc::syscall(libc::SYS_tgkill, process, tid, libc::SIGUSR1) } == 0;
-                sent += u64::from(hit);
+                sent += u64::from(shoot(tid.load(Relaxed)));
             }
             // Often enough to hit every wait several times; not so often that nothing else runs.
             pass(Duration::from_micros(20));
@@ -309,6 +312,77 @@ fn a_pool_under_a_storm() -> Outcome {
 }
 
 /// A process that is stopped and continued while it works, over and over.
+/// Sends a signal to a thread of this process; 0 is none.
+fn shoot(tid: u32) -> bool {
+    // SAFETY: no memory.
+    let process = unsafe { libc::getpid() };
+    // SAFETY: no memory. A thread that has ended is no target, or an error.
+    tid != 0 && unsafe { libc::syscall(libc::SYS_tgkill, process, tid, libc::SIGUSR1) } == 0
+}
+
+/// The kernel begins a wait again on the word that it was called with, wherever the sleeper was
+/// moved since, and no code of ours runs in between. A few signals a round and then silence: the
+/// next signal would put right what this one broke.
+fn restarted_waits_while_moved() -> Outcome {
+    const WAITERS: usize = 16;
+    struct Room {
+        round: u64,
+        waiting: usize,
+    }
+    let rounds = scaled(12_000) as u64;
+    install_with(count, libc::SA_RESTART);
+    let handled = HANDLED.load(Relaxed);
+    let (room, changed) = (Mutex::new(Room { round: 0, waiting: 0 }), Condvar::new());
+    let (tids, begun) = ([const { AtomicU32::new(0) }; WAITERS], AtomicU64::new(0));
+    together(WAITERS + 2, |i| match i {
+        WAITERS => {
+            for round in 1..=rounds {
+                while room.lock().waiting < WAITERS {
+                    thread::yield_now();
+                }
+                let mut room = room.lock();
+                (room.round, room.waiting) = (round, 0);
+                drop(room);
+                begun.store(round, Relaxed);
+                changed.notify_all();
+            }
+        }
+        i if i > WAITERS => {
+            let mut random = Rng::stream(seed(), i as u64);
+            for round in 1..=rounds {
+                while begun.load(Relaxed) < round {
+                    thread::yield_now();
+                }
+                // Some moment within the notification.
+                for _ in 0..random.below(2_000) {
+                    std::hint::spin_loop();
+                }
+                for _ in 0..3 {
+                    let target = tids[random.below(WAITERS as u64) as usize].load(Relaxed);
+                    shoot(target);
+                }
+            }
+            begun.store(rounds + 1, Relaxed);
+        }
+        i => {
+            tids[i].store(tid(), Relaxed);
+            let mut inside = room.lock();
+            for round in 1..=rounds {
+                inside.waiting += 1;
+                changed.wait_while(&mut inside, |room| room.round < round);
+            }
+            drop(inside);
+            // Stay: signals of the last round may be on their way to this thread's number.
+            while begun.load(Relaxed) <= rounds {
+                thread::yield_now();
+            }
+        }
+    });
+    say(&format!("{rounds} rounds, {} signals handled", HANDLED.load(Relaxed) - handled));
+    assert!(HANDLED.load(Relaxed) > handled);
+    Outcome::Passed
+}
+
 fn stopped_and_continued() -> Outcome {
     if env::var("ROLE").is_ok_and(|role| role == "load") {
         load::mixed(4, scaled(6_000));

@@ -20,6 +20,7 @@ pub struct Explore {
     min_executions: usize,
     setup: Setup,
     modes: &'static [bool],
+    restarts: &'static [bool],
 }
 
 impl Explore {
@@ -31,6 +32,7 @@ impl Explore {
             min_executions: 1,
             setup: Setup::DEFAULT,
             modes: &[false, true],
+            restarts: &[false, true],
         }
     }
 
@@ -52,9 +54,16 @@ impl Explore {
         self
     }
 
-    /// Lets a signal interrupt this many waits in each execution.
+    /// Lets a signal interrupt this many waits in each execution: in one exploration they return,
+    /// in another the kernel begins them again.
     pub fn signals(mut self, signals: u32) -> Self {
         self.setup.signals = signals;
+        self
+    }
+
+    /// Leaves out one of the two.
+    pub fn restarting(mut self, restart: bool) -> Self {
+        self.restarts = if restart { &[true] } else { &[false] };
         self
     }
 
@@ -94,8 +103,10 @@ impl Explore {
     {
         let body = Arc::new(body);
         let mut results = Vec::new();
-        for &strict in self.modes {
-            kernel::set_up(Setup { strict, ..self.setup });
+        let restarts = if self.setup.signals > 0 { self.restarts } else { &[false] };
+        let modes = self.modes.iter().flat_map(|&mode| restarts.iter().map(move |&it| (mode, it)));
+        for (strict, restart) in modes {
+            kernel::set_up(Setup { strict, restart, ..self.setup });
             let seen = Arc::new(Mutex::new(BTreeMap::<O, usize>::new()));
             let executions = Arc::new(AtomicUsize::new(0));
             let mut builder = loom::model::Builder::new();
@@ -111,7 +122,12 @@ impl Explore {
                 });
             }
             kernel::set_up(Setup::DEFAULT);
-            let mode = if strict { "strict" } else { "park" };
+            let mode = match (strict, restart) {
+                (false, false) => "park",
+                (true, false) => "strict",
+                (false, true) => "park, restarting",
+                (true, true) => "strict, restarting",
+            };
             let seen = std::mem::take(&mut *seen.lock().unwrap());
             let executions = executions.load(Ordering::Relaxed);
             println!("model {} ({mode}): {executions} executions, {}", self.name, summary(&seen));

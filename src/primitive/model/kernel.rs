@@ -16,6 +16,9 @@ pub(super) struct Setup {
     pub(super) strict: bool,
     /// Waits that a signal may interrupt, in each execution.
     pub(super) signals: u32,
+    /// Whether the kernel begins an interrupted wait again, as it does after `SIGCONT` and after
+    /// handlers with `SA_RESTART`. No code of ours runs in between.
+    pub(super) restart: bool,
     /// Off only in the litmus tests that show why the shadow is there.
     pub(super) shadows: bool,
     /// Off only in the litmus tests that show why the token is there.
@@ -23,7 +26,8 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    pub(super) const DEFAULT: Self = Self { strict: false, signals: 0, shadows: true, token: true };
+    pub(super) const DEFAULT: Self =
+        Self { strict: false, signals: 0, restart: false, shadows: true, token: true };
 }
 
 thread_local! {
@@ -122,7 +126,7 @@ pub(super) fn advance_fork_epoch() {
 }
 
 /// `holds` compares the word; there is no scheduling point between it and the enqueueing.
-pub(super) fn wait(address: usize, holds: impl FnOnce() -> bool, deadline: Deadline) -> Wait {
+pub(super) fn wait(address: usize, holds: impl Fn() -> bool, deadline: Deadline) -> Wait {
     touch_token();
     count_call();
     if !holds() {
@@ -147,7 +151,16 @@ pub(super) fn wait(address: usize, holds: impl FnOnce() -> bool, deadline: Deadl
             return Wait::Woken;
         }
         KERNEL.queue.borrow_mut().retain(|sleeper| !Rc::ptr_eq(sleeper, &me));
-        return if timed { Wait::TimedOut } else { Wait::Interrupted };
+        if timed || !SETUP.get().restart {
+            return if timed { Wait::TimedOut } else { Wait::Interrupted };
+        }
+        touch_token();
+        if !holds() {
+            return Wait::Changed;
+        }
+        // Where the call was made to sleep, wherever it may have been moved since.
+        me.address.set(address);
+        KERNEL.queue.borrow_mut().push_back(me.clone());
     }
     let mut idle_polls = 0;
     while !me.woken.get() {
