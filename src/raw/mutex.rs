@@ -133,6 +133,33 @@ impl<S: Scope> Mutex<S> {
         }
     }
 
+    /// Releases the lock to a thread that sleeps for it, if there is one.
+    ///
+    /// # Safety
+    ///
+    /// The calling context owns the lock (invariant 1).
+    #[inline]
+    pub unsafe fn unlock_fair(&self) {
+        // SAFETY: by the caller's contract.
+        unsafe { self.unlock() }
+    }
+
+    /// Gives way to a thread that sleeps for the lock, and takes the lock again; does nothing if
+    /// nobody sleeps.
+    ///
+    /// # Safety
+    ///
+    /// The calling context owns the lock (invariant 1).
+    #[inline]
+    pub unsafe fn bump(&self) {
+        // Relaxed: row d.
+        if self.word.load(Relaxed) & SLEEPERS != 0 {
+            // SAFETY: by the caller's contract.
+            unsafe { self.unlock_fair() };
+            self.lock();
+        }
+    }
+
     #[cold]
     #[inline(never)]
     fn lock_slow(&self, deadline: Deadline) -> bool {
