@@ -107,9 +107,15 @@ mod sync;
 mod sys;
 
 pub use primitive::Deadline;
-pub use sync::{Condvar, MappedMutexGuard, Mutex, MutexGuard, WaitTimeoutResult};
 #[cfg(feature = "alloc")]
-pub use sync::{Parker, Unparker};
+pub use sync::{ArcFairMutexGuard, ArcMutexGuard, Parker, Unparker};
+#[cfg(feature = "std")]
+pub use sync::{
+    ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard,
+};
+pub use sync::{Condvar, WaitTimeoutResult};
+pub use sync::{FairMutex, FairMutexGuard, MappedFairMutexGuard};
+pub use sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 primitive::export_model!(crate::raw::EventCount);
 

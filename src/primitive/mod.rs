@@ -33,6 +33,8 @@ mod deadline;
 mod identity;
 mod mutants;
 mod scope;
+#[cfg(feature = "std")]
+mod thread_number;
 
 pub(crate) use core::sync::atomic::Ordering;
 
@@ -46,6 +48,8 @@ pub(crate) use mutants::{mutant, ord};
 pub(crate) use scope::ProcessShared;
 #[allow(unreachable_pub, reason = "public in the model build")]
 pub use scope::{Private, Scope};
+#[cfg(feature = "std")]
+pub(crate) use thread_number::thread_number;
 
 /// Why a wait on a futex word returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -267,6 +267,13 @@ impl<T: ?Sized> UnsafeCell<T> {
         Tracked
     }
 
+    /// An access that the model does not check, where a lock has several guards of one thread.
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(crate) fn untracked(&self) -> Tracked {
+        Tracked
+    }
+
     /// Runs `access` on the address, as one exclusive access.
     #[inline]
     pub(crate) fn with_mut<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {

@@ -12,6 +12,8 @@ mod event_count;
 mod mutex;
 #[cfg(feature = "alloc")]
 mod parker;
+#[cfg(feature = "std")]
+mod reentrant;
 #[cfg(feature = "alloc")]
 mod ring;
 
@@ -21,5 +23,7 @@ pub use event_count::EventCount;
 pub use mutex::Mutex;
 #[cfg(feature = "alloc")]
 pub use parker::Parker;
+#[cfg(feature = "std")]
+pub use reentrant::ReentrantMutex;
 #[cfg(feature = "alloc")]
 pub use ring::{PopError, PushError, Ring};

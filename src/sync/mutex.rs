@@ -1,13 +1,14 @@
 //! `Mutex` and its guards.
 
-use core::fmt;
+#[cfg(feature = "alloc")]
+use alloc::sync::Arc;
 use core::marker::PhantomData;
-use core::mem::ManuallyDrop;
-use core::ops::{Deref, DerefMut};
-use core::ptr::{self, NonNull};
-use core::time::Duration;
+use core::ptr::NonNull;
 
-use crate::primitive::{Deadline, Tracked, UnsafeCell, model_const_fn};
+#[cfg(feature = "alloc")]
+use super::exclusive::arc_guard_methods;
+use super::exclusive::{guard_methods, lock_methods, mapped_guard_methods};
+use crate::primitive::{Tracked, UnsafeCell};
 use crate::raw;
 
 /// A mutual exclusion lock of four bytes around the data it guards.
@@ -25,6 +26,8 @@ use crate::raw;
 /// # Fairness
 ///
 /// None is promised: a thread that arrives while a sleeper is being woken may take the lock first.
+/// [`MutexGuard::unlock_fair`] and [`MutexGuard::bump`] hand the lock to a sleeper;
+/// [`FairMutex`](crate::FairMutex) does so every time.
 ///
 /// # Memory ordering
 ///
@@ -33,17 +36,25 @@ use crate::raw;
 /// # Panics in a critical section
 ///
 /// The lock is released when the guard is dropped, during unwinding too, and is not poisoned: what
-/// the panicking thread left half done is what the next owner finds.
+/// the panicking thread left half done is what the next owner finds. A closure that panics inside
+/// [`MutexGuard::map`] drops the guard; inside [`MutexGuard::unlocked`], the lock is taken again
+/// first, so that the guard still stands for it.
 ///
 /// # Deadlocks
 ///
-/// Locking a mutex that the same thread holds blocks for ever.
+/// Locking a mutex that the same thread holds blocks for ever;
+/// [`ReentrantMutex`](crate::ReentrantMutex) does not.
 ///
 /// # Fork and signals
 ///
 /// In a child of `fork`, a mutex that another thread held stays locked for ever, as that thread
-/// does not exist there. Locking inside a signal handler may find the interrupted code as the
-/// owner.
+/// does not exist there; waits with a limit end. One that the forking thread held is held by the
+/// child's thread: the guard is there, in both processes, and each unlocks its own copy. Locking
+/// inside a signal handler may find the interrupted code as the owner.
+///
+/// # Thread-local destructors
+///
+/// The lock uses no thread-local, so it works in their destructors.
 ///
 /// # Differences
 ///
@@ -84,7 +95,7 @@ use crate::raw;
 /// shared(lockwork::Mutex::new(std::cell::Cell::new(0)));
 /// ```
 #[doc(alias("pthread_mutex_t", "pthread_mutex_lock", "CRITICAL_SECTION", "SRWLOCK"))]
-#[doc(alias("std::mutex", "lock_guard", "synchronized", "ReentrantLock", "futex"))]
+#[doc(alias("std::mutex", "lock_guard", "synchronized", "futex"))]
 pub struct Mutex<T: ?Sized> {
     raw: raw::Mutex,
     data: UnsafeCell<T>,
@@ -96,172 +107,13 @@ unsafe impl<T: ?Sized + Send> Send for Mutex<T> {}
 // `Send`; it is never reached by two at once, so it need not be `Sync`.
 unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
 
-impl<T> Mutex<T> {
-    model_const_fn! {
-        /// Creates a free mutex around `value`.
-        ///
-        /// ```
-        /// static LOG: lockwork::Mutex<Vec<String>> = lockwork::Mutex::new(Vec::new());
-        /// LOG.lock().push("started".into());
-        /// ```
-        #[must_use]
-        pub const fn new(value: T) -> Self {
-            Self { raw: raw::Mutex::new(), data: UnsafeCell::new(value) }
-        }
-    }
-
-    /// Takes the data out of a mutex that nobody else can reach.
-    ///
-    /// ```
-    /// assert_eq!(lockwork::Mutex::new(7).into_inner(), 7);
-    /// ```
-    #[must_use]
-    pub fn into_inner(self) -> T {
-        self.data.into_inner()
-    }
-}
-
-impl<T: ?Sized> Mutex<T> {
-    /// Takes the lock, sleeping until it is free.
-    ///
-    /// ```
-    /// let mutex = lockwork::Mutex::new(1);
-    /// *mutex.lock() += 1;
-    /// assert_eq!(*mutex.lock(), 2);
-    /// ```
-    #[inline]
-    #[track_caller]
-    pub fn lock(&self) -> MutexGuard<'_, T> {
-        self.raw.lock();
-        // SAFETY: just locked.
-        unsafe { MutexGuard::new(self) }
-    }
-
-    /// Takes the lock if it is free at this moment.
-    ///
-    /// # Errors
-    ///
-    /// `None` if the lock is taken, whoever has it.
-    ///
-    /// ```
-    /// let mutex = lockwork::Mutex::new(());
-    /// let held = mutex.try_lock().expect("nobody else is here");
-    /// assert!(mutex.try_lock().is_none());
-    /// # drop(held);
-    /// ```
-    #[inline]
-    pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        // SAFETY: locked if it says so.
-        self.raw.try_lock().then(|| unsafe { MutexGuard::new(self) })
-    }
-
-    /// Takes the lock, waiting at most `timeout`. A time-out too long to represent means no limit.
-    ///
-    /// # Errors
-    ///
-    /// `None` if the lock could not be taken in time. It is tried at least once, also with a
-    /// time-out of zero.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// let mutex = lockwork::Mutex::new(());
-    /// let held = mutex.lock();
-    /// assert!(mutex.try_lock_for(Duration::from_millis(1)).is_none());
-    /// # drop(held);
-    /// ```
-    #[doc(alias("lock_timeout", "pthread_mutex_timedlock", "tryLock"))]
-    #[inline]
-    #[track_caller]
-    pub fn try_lock_for(&self, timeout: Duration) -> Option<MutexGuard<'_, T>> {
-        self.try_lock().or_else(|| self.lock_until(Deadline::after(timeout)))
-    }
-
-    /// Takes the lock, waiting until `deadline` at the latest: an `Instant` or a [`Deadline`].
-    ///
-    /// # Errors
-    ///
-    /// `None` if the lock could not be taken in time. It is tried at least once, also after the
-    /// deadline.
-    ///
-    /// ```
-    /// use std::time::{Duration, Instant};
-    ///
-    /// let mutex = lockwork::Mutex::new(5);
-    /// let in_a_second = Instant::now() + Duration::from_secs(1);
-    /// assert_eq!(mutex.try_lock_until(in_a_second).as_deref(), Some(&5));
-    /// ```
-    #[doc(alias = "pthread_mutex_clocklock")]
-    #[inline]
-    #[track_caller]
-    pub fn try_lock_until(&self, deadline: impl Into<Deadline>) -> Option<MutexGuard<'_, T>> {
-        self.try_lock().or_else(|| self.lock_until(deadline.into()))
-    }
-
-    fn lock_until(&self, deadline: Deadline) -> Option<MutexGuard<'_, T>> {
-        // SAFETY: locked if it says so.
-        self.raw.lock_until(deadline).then(|| unsafe { MutexGuard::new(self) })
-    }
-
-    /// Whether the lock is taken at this moment, by any thread. Good for assertions and displays;
-    /// by the time the answer is read it may be out of date.
-    ///
-    /// ```
-    /// let mutex = lockwork::Mutex::new(());
-    /// assert!(!mutex.is_locked());
-    /// let _held = mutex.lock();
-    /// assert!(mutex.is_locked());
-    /// ```
-    #[must_use]
-    pub fn is_locked(&self) -> bool {
-        self.raw.is_locked()
-    }
-
-    /// The data, without locking: the exclusive borrow proves that nobody else has the mutex.
-    ///
-    /// ```
-    /// let mut mutex = lockwork::Mutex::new(1);
-    /// *mutex.get_mut() = 2;
-    /// assert_eq!(mutex.into_inner(), 2);
-    /// ```
-    pub fn get_mut(&mut self) -> &mut T {
-        self.data.get_mut()
-    }
-
-    /// The address of the data. Only the owner of the lock may read or write through it.
-    ///
-    /// ```
-    /// let mutex = lockwork::Mutex::new(3);
-    /// let held = mutex.lock();
-    /// assert!(std::ptr::eq(mutex.data_ptr(), &*held));
-    /// ```
-    #[must_use]
-    pub fn data_ptr(&self) -> *mut T {
-        self.data.get()
-    }
-}
-
-impl<T: Default> Default for Mutex<T> {
-    fn default() -> Self {
-        Self::new(T::default())
-    }
-}
-
-impl<T> From<T> for Mutex<T> {
-    fn from(value: T) -> Self {
-        Self::new(value)
-    }
-}
-
-impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
-    /// Shows the data if the lock is free at this moment, and that it is locked otherwise.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = f.debug_struct("Mutex");
-        match self.try_lock() {
-            Some(guard) => out.field("data", &&*guard).finish(),
-            None => out.field("data", &format_args!("<locked>")).finish(),
-        }
-    }
+lock_methods! {
+    lock: Mutex,
+    guard: MutexGuard,
+    arc: ArcMutexGuard,
+    raw: raw::Mutex,
+    taken: "the lock is taken, whoever has it",
+    panics: {},
 }
 
 /// The proof that a [`Mutex`] is locked, and the way to its data. Dropping it unlocks.
@@ -282,11 +134,20 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
 /// std::thread::scope(|s| s.spawn(move || drop(guard)));
 /// ```
 ///
-/// and is shared by reference only if the data may be:
+/// and is shared by reference only if the data may be,
 ///
 /// ```compile_fail,E0277
 /// fn shared<T: Sync>(_: &T) {}
 /// let mutex = lockwork::Mutex::new(std::cell::Cell::new(0));
+/// shared(&mutex.lock());
+/// ```
+///
+/// and if the mutex may be, as the guard leads to it:
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>(_: &T) {}
+/// let (inner, mutex) = (std::sync::Mutex::new(0), lockwork::Mutex::new(None));
+/// *mutex.lock() = Some(inner.lock()); // a guard of `std`'s, which must not change threads
 /// shared(&mutex.lock());
 /// ```
 #[must_use = "if unused the mutex is unlocked again at once"]
@@ -297,74 +158,25 @@ pub struct MutexGuard<'a, T: ?Sized> {
     stays: PhantomData<*mut ()>,
 }
 
-// SAFETY: a shared guard gives out shared references to the data, and nothing else.
-unsafe impl<T: ?Sized + Sync> Sync for MutexGuard<'_, T> {}
+// SAFETY: a shared guard gives out shared references to the data, which needs `Sync`, and to the
+// mutex, which is shared only if the data is `Send`.
+unsafe impl<T: ?Sized + Send + Sync> Sync for MutexGuard<'_, T> {}
 
+guard_methods! {
+    lock: Mutex,
+    guard: MutexGuard,
+    mapped: MappedMutexGuard,
+    raw: raw::Mutex,
+    unlock: unlock,
+    relock: lock,
+    track: track_mut,
+    access: [mut],
+    whole: mutex,
+    levels: {},
+}
+
+/// For waits on a condition variable.
 impl<'a, T: ?Sized> MutexGuard<'a, T> {
-    /// # Safety
-    ///
-    /// The calling context owns the lock, and no guard stands for that yet.
-    #[inline]
-    unsafe fn new(mutex: &'a Mutex<T>) -> Self {
-        Self { mutex, track: mutex.data.track_mut(), stays: PhantomData }
-    }
-
-    /// Narrows the guard to a part of the data.
-    ///
-    /// An associated function, as a method would hide one of the data's. If `part` panics, the
-    /// mutex is unlocked.
-    ///
-    /// ```
-    /// use lockwork::{Mutex, MutexGuard};
-    ///
-    /// let pair = Mutex::new((1, String::from("one")));
-    /// let mut name = MutexGuard::map(pair.lock(), |pair| &mut pair.1);
-    /// name.push('!');
-    /// drop(name);
-    /// assert_eq!(pair.lock().1, "one!");
-    /// ```
-    pub fn map<U: ?Sized>(
-        guard: Self,
-        part: impl FnOnce(&mut T) -> &mut U,
-    ) -> MappedMutexGuard<'a, U> {
-        // SAFETY: the guard stands for exclusive access to the data, and is used up below.
-        let data = NonNull::from(part(unsafe { &mut *guard.mutex.data.get() }));
-        MappedMutexGuard::from_parts(guard.into_parts(), data)
-    }
-
-    /// Narrows the guard to a part of the data, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// The guard comes back if `part` returns `None`.
-    ///
-    /// ```
-    /// use lockwork::{Mutex, MutexGuard};
-    ///
-    /// let list = Mutex::new(vec![1, 2, 3]);
-    /// let third = MutexGuard::try_map(list.lock(), |list| list.get_mut(2));
-    /// *third.unwrap() = 30;
-    /// let list = MutexGuard::try_map(list.lock(), |list| list.get_mut(7)).unwrap_err();
-    /// assert_eq!(*list, [1, 2, 30]);
-    /// ```
-    pub fn try_map<U: ?Sized>(
-        guard: Self,
-        part: impl FnOnce(&mut T) -> Option<&mut U>,
-    ) -> Result<MappedMutexGuard<'a, U>, Self> {
-        // SAFETY: as in `map`; if there is no part, no reference is left either.
-        match part(unsafe { &mut *guard.mutex.data.get() }).map(NonNull::from) {
-            Some(data) => Ok(MappedMutexGuard::from_parts(guard.into_parts(), data)),
-            None => Err(guard),
-        }
-    }
-
-    /// Takes the guard apart without unlocking.
-    fn into_parts(self) -> (&'a raw::Mutex, Tracked) {
-        let guard = ManuallyDrop::new(self);
-        // SAFETY: the guard is not dropped, so this is the only copy.
-        (&guard.mutex.raw, unsafe { ptr::read(&raw const guard.track) })
-    }
-
     /// The lock below, and the tracker to suspend around a wait.
     pub(super) fn for_wait(&mut self) -> (&'a raw::Mutex, &mut Tracked) {
         (&self.mutex.raw, &mut self.track)
@@ -373,45 +185,6 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// Begins a new tracked access, after a wait.
     pub(super) fn track_again(&mut self) {
         self.track = self.mutex.data.track_mut();
-    }
-}
-
-impl<T: ?Sized> Deref for MutexGuard<'_, T> {
-    type Target = T;
-
-    #[inline]
-    fn deref(&self) -> &T {
-        // SAFETY: the lock is held while the guard lives.
-        unsafe { &*self.mutex.data.get() }
-    }
-}
-
-impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as in `deref`, and the guard is borrowed exclusively.
-        unsafe { &mut *self.mutex.data.get() }
-    }
-}
-
-impl<T: ?Sized> Drop for MutexGuard<'_, T> {
-    #[inline]
-    fn drop(&mut self) {
-        self.track.end();
-        // SAFETY: the guard stands for the ownership of the lock, and ends here.
-        unsafe { self.mutex.raw.unlock() }
-    }
-}
-
-impl<T: ?Sized + fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
-
-impl<T: ?Sized + fmt::Display> fmt::Display for MutexGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
     }
 }
 
@@ -458,97 +231,65 @@ pub struct MappedMutexGuard<'a, T: ?Sized> {
 // SAFETY: a shared guard gives out shared references to the part, and nothing else.
 unsafe impl<T: ?Sized + Sync> Sync for MappedMutexGuard<'_, T> {}
 
-impl<'a, T: ?Sized> MappedMutexGuard<'a, T> {
-    fn from_parts((raw, track): (&'a raw::Mutex, Tracked), data: NonNull<T>) -> Self {
-        Self { raw, data, track, part: PhantomData }
-    }
-
-    /// Narrows the guard further.
-    ///
-    /// ```
-    /// use lockwork::{MappedMutexGuard, Mutex, MutexGuard};
-    ///
-    /// let nested = Mutex::new(((1, 2), 3));
-    /// let pair = MutexGuard::map(nested.lock(), |nested| &mut nested.0);
-    /// *MappedMutexGuard::map(pair, |pair| &mut pair.1) = 20;
-    /// assert_eq!(nested.into_inner(), ((1, 20), 3));
-    /// ```
-    pub fn map<U: ?Sized>(
-        mut guard: Self,
-        part: impl FnOnce(&mut T) -> &mut U,
-    ) -> MappedMutexGuard<'a, U> {
-        // SAFETY: the guard stands for exclusive access to its part, and is used up below.
-        let data = NonNull::from(part(unsafe { guard.data.as_mut() }));
-        MappedMutexGuard::from_parts(guard.into_parts(), data)
-    }
-
-    /// Narrows the guard further, if there is such a part.
-    ///
-    /// # Errors
-    ///
-    /// The guard comes back if `part` returns `None`.
-    ///
-    /// ```
-    /// use lockwork::{MappedMutexGuard, Mutex, MutexGuard};
-    ///
-    /// let lists = Mutex::new((vec![1], vec![2]));
-    /// let second = MutexGuard::map(lists.lock(), |lists| &mut lists.1);
-    /// assert!(MappedMutexGuard::try_map(second, |list| list.get_mut(1)).is_err());
-    /// ```
-    pub fn try_map<U: ?Sized>(
-        mut guard: Self,
-        part: impl FnOnce(&mut T) -> Option<&mut U>,
-    ) -> Result<MappedMutexGuard<'a, U>, Self> {
-        // SAFETY: as in `map`; if there is no part, no reference is left either.
-        match part(unsafe { guard.data.as_mut() }).map(NonNull::from) {
-            Some(data) => Ok(MappedMutexGuard::from_parts(guard.into_parts(), data)),
-            None => Err(guard),
-        }
-    }
-
-    /// Takes the guard apart without unlocking.
-    fn into_parts(self) -> (&'a raw::Mutex, Tracked) {
-        let guard = ManuallyDrop::new(self);
-        // SAFETY: the guard is not dropped, so this is the only copy.
-        (guard.raw, unsafe { ptr::read(&raw const guard.track) })
-    }
+mapped_guard_methods! {
+    lock: Mutex,
+    guard: MutexGuard,
+    mapped: MappedMutexGuard,
+    raw: raw::Mutex,
+    unlock: unlock,
+    access: [mut],
+    levels: {},
 }
 
-impl<T: ?Sized> Deref for MappedMutexGuard<'_, T> {
-    type Target = T;
-
-    #[inline]
-    fn deref(&self) -> &T {
-        // SAFETY: the lock is held while the guard lives, and the part is inside the data.
-        unsafe { self.data.as_ref() }
-    }
+/// The proof that a [`Mutex`] is locked, and the way to its data, by an [`Arc`] instead of a
+/// borrow. Dropping it unlocks, and gives the reference count up.
+///
+/// Made by [`Mutex::lock_arc`], for guards that are kept beside what they guard, or returned from
+/// where the mutex is found. A condition variable cannot wait with it.
+///
+/// ```
+/// use lockwork::{ArcMutexGuard, Mutex};
+/// use std::sync::Arc;
+///
+/// struct Session {
+///     line: ArcMutexGuard<Vec<u8>>, // no lifetime
+/// }
+///
+/// let line = Arc::new(Mutex::new(Vec::new()));
+/// let mut session = Session { line: line.lock_arc() };
+/// session.line.extend(b"hello");
+/// drop(session);
+/// assert_eq!(*line.lock(), b"hello");
+/// ```
+///
+/// It stays with the thread that locked, as the one that borrows does:
+///
+/// ```compile_fail,E0277
+/// let guard = std::sync::Arc::new(lockwork::Mutex::new(0)).lock_arc();
+/// std::thread::spawn(move || drop(guard));
+/// ```
+#[cfg(feature = "alloc")]
+#[must_use = "if unused the mutex is unlocked again at once"]
+pub struct ArcMutexGuard<T: ?Sized> {
+    mutex: Arc<Mutex<T>>,
+    track: Tracked,
+    /// Not `Send`: a thread that locks is the one that unlocks.
+    stays: PhantomData<*mut ()>,
 }
 
-impl<T: ?Sized> DerefMut for MappedMutexGuard<'_, T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as in `deref`, and the guard is borrowed exclusively.
-        unsafe { self.data.as_mut() }
-    }
-}
+// SAFETY: a shared guard gives out shared references to the data, which needs `Sync`, and to the
+// `Arc` of the mutex, which needs `Send`, as another thread may drop it last.
+#[cfg(feature = "alloc")]
+unsafe impl<T: ?Sized + Send + Sync> Sync for ArcMutexGuard<T> {}
 
-impl<T: ?Sized> Drop for MappedMutexGuard<'_, T> {
-    #[inline]
-    fn drop(&mut self) {
-        self.track.end();
-        // SAFETY: the guard stands for the ownership of the lock, and ends here.
-        unsafe { self.raw.unlock() }
-    }
-}
-
-impl<T: ?Sized + fmt::Debug> fmt::Debug for MappedMutexGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
-
-impl<T: ?Sized + fmt::Display> fmt::Display for MappedMutexGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
+#[cfg(feature = "alloc")]
+arc_guard_methods! {
+    lock: Mutex,
+    arc: ArcMutexGuard,
+    unlock: unlock,
+    relock: lock,
+    track: track_mut,
+    access: [mut],
+    whole: mutex,
+    levels: {},
 }

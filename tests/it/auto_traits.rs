@@ -12,7 +12,9 @@ use lockwork::pool::{
 };
 use lockwork::queue::{ArrayQueue, BlockingQueue, IntoIter, PopError, PushError, PushErrorReason};
 use lockwork::{
-    Condvar, Deadline, MappedMutexGuard, Mutex, MutexGuard, Parker, Unparker, WaitTimeoutResult,
+    ArcFairMutexGuard, ArcMutexGuard, ArcReentrantMutexGuard, Condvar, Deadline, FairMutex,
+    FairMutexGuard, MappedFairMutexGuard, MappedMutexGuard, MappedReentrantMutexGuard, Mutex,
+    MutexGuard, Parker, ReentrantMutex, ReentrantMutexGuard, Unparker, WaitTimeoutResult,
 };
 
 fn error<T: std::error::Error + Send + Sync + 'static>() {}
@@ -47,26 +49,54 @@ type Movable = Cell<u8>;
 type Shareable = StdGuard<'static, u8>;
 type Neither = Rc<u8>;
 
-#[test]
-fn mutex() {
-    assert!(has!(Mutex<Movable>: Send));
-    assert!(has!(Mutex<Movable>: Sync));
-    assert!(has!(Mutex<dyn Fn() + Send>: Sync));
-    assert!(!has!(Mutex<Shareable>: Send) && !has!(Mutex<Shareable>: Sync));
-    assert!(!has!(Mutex<Neither>: Send) && !has!(Mutex<Neither>: Sync));
-    assert!(has!(Mutex<u8>: UnwindSafe));
-    assert!(has!(Mutex<u8>: Unpin));
+/// A mutex is sent and shared if its data may be sent.
+macro_rules! mutex {
+    ($Mutex:ident) => {
+        assert!(has!($Mutex<Movable>: Send));
+        assert!(has!($Mutex<Movable>: Sync));
+        assert!(has!($Mutex<dyn Fn() + Send>: Sync));
+        assert!(!has!($Mutex<Shareable>: Send) && !has!($Mutex<Shareable>: Sync));
+        assert!(!has!($Mutex<Neither>: Send) && !has!($Mutex<Neither>: Sync));
+        assert!(has!($Mutex<u8>: UnwindSafe));
+        assert!(has!($Mutex<u8>: Unpin));
+    };
 }
 
 #[test]
-fn guards() {
-    assert!(has!(MutexGuard<'static, u8>: Sync));
-    assert!(has!(MutexGuard<'static, Shareable>: Sync));
-    assert!(has!(MappedMutexGuard<'static, [u8]>: Sync));
-    assert!(!has!(MutexGuard<'static, u8>: Send));
-    assert!(!has!(MutexGuard<'static, Movable>: Sync));
-    assert!(!has!(MappedMutexGuard<'static, u8>: Send));
-    assert!(!has!(MappedMutexGuard<'static, Movable>: Sync));
+fn mutexes() {
+    mutex!(Mutex);
+    mutex!(FairMutex);
+    mutex!(ReentrantMutex);
+}
+
+/// Guards stay with their thread. A guard that leads to its mutex is shared only if both the data
+/// and the mutex may be: by way of the mutex, another thread could take out data that is not
+/// `Send`. Mapped guards lead to a part of the data and nothing else.
+macro_rules! guards {
+    ($Guard:ident, $Mapped:ident, $Arc:ident) => {
+        assert!(!has!($Guard<'static, u8>: Send));
+        assert!(has!($Guard<'static, u8>: Sync));
+        assert!(!has!($Guard<'static, Movable>: Sync));
+        assert!(!has!($Guard<'static, Shareable>: Sync));
+        assert!(!has!($Guard<'static, Neither>: Sync));
+        assert!(!has!($Mapped<'static, u8>: Send));
+        assert!(has!($Mapped<'static, [u8]>: Sync));
+        assert!(has!($Mapped<'static, Shareable>: Sync));
+        assert!(!has!($Mapped<'static, Movable>: Sync));
+        assert!(!has!($Mapped<'static, Neither>: Sync));
+        assert!(!has!($Arc<u8>: Send));
+        assert!(has!($Arc<u8>: Sync));
+        assert!(!has!($Arc<Movable>: Sync));
+        assert!(!has!($Arc<Shareable>: Sync));
+        assert!(!has!($Arc<Neither>: Sync));
+    };
+}
+
+#[test]
+fn guards_of_mutexes() {
+    guards!(MutexGuard, MappedMutexGuard, ArcMutexGuard);
+    guards!(FairMutexGuard, MappedFairMutexGuard, ArcFairMutexGuard);
+    guards!(ReentrantMutexGuard, MappedReentrantMutexGuard, ArcReentrantMutexGuard);
 }
 
 #[test]

@@ -12,10 +12,12 @@
 mod blocking_queue;
 mod condvar;
 mod event_count;
+mod fair_mutex;
 mod litmus;
 mod mutants;
 mod mutex;
 mod parker;
 mod pool;
+mod reentrant;
 mod ring;
 mod support;

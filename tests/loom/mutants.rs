@@ -25,6 +25,12 @@ const MUTANTS: &[Row] = &[
     Row("mutex.wake", "unlock wakes nobody", "mutex::two_threads"),
     Row("mutex.forget-sleepers", "who slept locks as if alone", "mutex::three_threads"),
 
+    Row("reentrant.owner-stays", "a thread that unlocked passes for the owner",
+        "reentrant::turns"),
+    Row("reentrant.first-release", "the first release of several unlocks",
+        "reentrant::inside_one_another"),
+    Row("reentrant.anybody", "whoever comes passes for the owner", "reentrant::two_threads"),
+
     Row("condvar.a", "the list lock does not see the last holder's links",
         "condvar::timed_out_waiter_eats_no_notification"),
     Row("condvar.b", "the list lock does not publish links",

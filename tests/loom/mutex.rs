@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lockwork::model::{Explore, futex_calls, thread};
-use lockwork::{Mutex, MutexGuard};
+use lockwork::{ArcMutexGuard, Mutex, MutexGuard};
 
 /// Runs `body` on `n` threads, one of them this one.
 fn on_threads(n: usize, body: impl Fn(usize) + Send + Sync + 'static) {
@@ -125,5 +125,62 @@ fn freed_by_the_last_owner() {
         drop(mutex.lock());
         drop(mutex);
         thread.join().unwrap();
+    });
+}
+
+/// While it is given back, others have it; the owner sees afterwards what they did.
+#[test]
+fn unlocked() {
+    Explore::new("mutex, unlocked").preemptions(4).at_least(100).run(&[(1, 2), (2, 2)], || {
+        let count = Arc::new(Mutex::new(0));
+        let shared = count.clone();
+        let other = thread::spawn(move || *shared.lock() += 1);
+        let mut mine = count.lock();
+        *mine += 1;
+        MutexGuard::unlocked(&mut mine, || thread::yield_now());
+        let seen = *mine;
+        drop(mine);
+        other.join().unwrap();
+        (seen, *count.lock())
+    });
+}
+
+/// The ways to give the lock on, with a waiter that may sleep.
+#[test]
+fn handed_on() {
+    Explore::new("mutex, bump, unlock_fair").preemptions(3).at_least(100).run(&[3], || {
+        let count = Arc::new(Mutex::new(0));
+        let shared = count.clone();
+        on_threads(2, move |i| {
+            let mut mine = shared.lock();
+            *mine += 1;
+            if i == 0 {
+                MutexGuard::bump(&mut mine);
+                *mine += 1;
+            }
+            MutexGuard::unlock_fair(mine);
+        });
+        *count.lock()
+    });
+}
+
+/// A guard that owns its mutex unlocks before it gives that up, and the last one frees it.
+#[test]
+fn owned() {
+    Explore::new("mutex, owned guards").unbounded().at_least(100).run(&[2, 3], || {
+        let mutex = Arc::new(Mutex::new(1));
+        let other = mutex.clone();
+        let thread = thread::spawn(move || {
+            let mut guard = other.lock_arc();
+            drop(other);
+            *guard += 1;
+        });
+        let mut guard = mutex.lock_arc();
+        drop(mutex);
+        *guard += 1;
+        let seen = *guard;
+        drop(ArcMutexGuard::into_arc(guard));
+        thread.join().unwrap();
+        seen
     });
 }

@@ -281,6 +281,9 @@ impl<T: ?Sized> UnsafeCell<T> {
     pub fn track_mut(&self) -> Tracked {
         Tracked { access: Some(self.tracker.get_mut()) }
     }
+    pub fn untracked(&self) -> Tracked {
+        Tracked { access: None }
+    }
     pub fn with_mut<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {
         self.tracker.with_mut(|_| access(self.data.get()))
     }

@@ -1,0 +1,101 @@
+//! What `Mutex`, `FairMutex` and `ReentrantMutex` have in common: all their methods.
+//!
+//! The three have one shape: a raw lock, the data, and three guards. Each type, the proof of its
+//! auto traits and what is special about it stand in a file of their own; the methods are written
+//! here, once, and filled in by macros, with the names of the type also in the documentation. A
+//! generic type behind three aliases would need no macros, and would show its inner names in every
+//! error message and on every page.
+//!
+//! | argument | what it is |
+//! |---|---|
+//! | `lock`, `guard`, `mapped`, `arc` | names of the public types |
+//! | `raw` | the raw lock, with the methods of [`raw::Mutex`](crate::raw::Mutex) |
+//! | `unlock` | the method of `raw` with which a guard that is dropped unlocks |
+//! | `relock` | the one with which `unlocked` takes back what it gave |
+//! | `track` | how the model sees the accesses of a guard: a method of `UnsafeCell` |
+//! | `access` | `[mut]` if a guard is the only one, `[]` if there may be several of a thread |
+//! | `whole` | what a guard calls the lock that it came from |
+//!
+//! # Invariants
+//!
+//! 1. A guard stands for one acquisition of the raw lock by the thread that has the guard. It ends
+//!    with the one release of that acquisition: in `drop`, in `unlock_fair`, or not at all.
+//! 2. `into_parts` hands the acquisition on with the parts.
+//! 3. With `[mut]` there is one guard at a time, so it stands for exclusive access to the data.
+//!    With `[]` all guards there are belong to one thread, and give out shared references only.
+
+mod arc;
+mod guard;
+mod lock;
+mod mapped;
+
+use crate::primitive::Tracked;
+
+#[cfg(feature = "alloc")]
+pub(super) use arc::arc_guard_methods;
+pub(super) use guard::guard_methods;
+pub(super) use lock::lock_methods;
+pub(super) use mapped::mapped_guard_methods;
+
+/// Runs `between` with the lock of a guard released. The guard has it again when this returns, and
+/// also when `between` panics: the guard still stands for the lock (invariant 1) and will unlock.
+pub(super) fn unlocked<R>(
+    track: &mut Tracked,
+    release: impl FnOnce(),
+    acquire: impl FnMut() -> Tracked,
+    between: impl FnOnce() -> R,
+) -> R {
+    struct Again<'a, F: FnMut() -> Tracked> {
+        track: &'a mut Tracked,
+        acquire: F,
+    }
+    impl<F: FnMut() -> Tracked> Drop for Again<'_, F> {
+        fn drop(&mut self) {
+            *self.track = (self.acquire)();
+        }
+    }
+    track.end();
+    release();
+    let _again = Again { track, acquire };
+    between()
+}
+
+/// Shows what a guard guards.
+macro_rules! show_as_data {
+    ($Guard:ty, $T:ident) => {
+        impl<$T: ?Sized + core::fmt::Debug> core::fmt::Debug for $Guard {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                (**self).fmt(f)
+            }
+        }
+
+        impl<$T: ?Sized + core::fmt::Display> core::fmt::Display for $Guard {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                (**self).fmt(f)
+            }
+        }
+    };
+}
+pub(super) use show_as_data;
+
+/// The borrow that `access` says, for the examples.
+macro_rules! borrow {
+    ([mut]) => {
+        "&mut "
+    };
+    ([]) => {
+        "&"
+    };
+}
+pub(super) use borrow;
+
+/// How the standard library's names end that give out such a borrow.
+macro_rules! suffix {
+    ([mut]) => {
+        "_mut"
+    };
+    ([]) => {
+        ""
+    };
+}
+pub(super) use suffix;
