@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use lockwork::queue::{ArrayQueue, BlockingQueue};
-use lockwork::{Condvar, Mutex, Parker};
+use lockwork::{Condvar, FairMutex, Mutex, MutexGuard, Parker, ReentrantMutex};
 
 use super::support::random::Rng;
 use super::support::threads::{crowd, together};
@@ -135,6 +135,9 @@ fn locks_and_waits_allocate_nothing() {
                 changed.notify_all();
             }
             assert!(mutex.try_lock_for(Duration::MAX).is_some());
+            MutexGuard::unlocked(&mut mutex.lock(), || drop(FairMutex::new(1).lock()));
+            let reentrant = ReentrantMutex::new(1);
+            assert_eq!(*reentrant.lock() + *reentrant.lock(), 2);
             let limit = Duration::from_millis(1);
             while !changed.wait_for(&mut mutex.lock(), limit).timed_out() {}
         });

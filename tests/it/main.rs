@@ -16,6 +16,7 @@ mod condvar;
 mod deadline;
 mod layering;
 mod mutex;
+mod mutex_family;
 mod no_syscalls;
 mod parker;
 mod pool;

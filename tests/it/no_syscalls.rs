@@ -4,7 +4,7 @@
 //! none. Two more children show that the ban bites.
 
 use lockwork::queue::{ArrayQueue, BlockingQueue};
-use lockwork::{Condvar, Mutex, MutexGuard, Parker};
+use lockwork::{Condvar, FairMutex, Mutex, MutexGuard, Parker, ReentrantMutex};
 
 use super::support::threads::{asleep, words_of};
 use super::support::{child, say, seccomp};
@@ -48,6 +48,7 @@ fn uncontended_operations_enter_no_kernel() {
     }
     let parker = Parker::new();
     let (mutex, changed) = (Mutex::new((0, 0)), Condvar::new());
+    let (fair, reentrant) = (FairMutex::new(0), ReentrantMutex::new(()));
     let array = ArrayQueue::new(3);
     let blocking = BlockingQueue::new(3);
     forbidden(|| {
@@ -55,6 +56,12 @@ fn uncontended_operations_enter_no_kernel() {
             mutex.lock().0 += 1;
             drop(mutex.try_lock());
             drop(mutex.try_lock_for(Duration::from_secs(1)));
+            *fair.lock() += 1;
+            let mut bumped = mutex.lock();
+            MutexGuard::bump(&mut bumped);
+            MutexGuard::unlocked_fair(&mut bumped, || ());
+            MutexGuard::unlock_fair(bumped);
+            drop((reentrant.lock(), reentrant.lock(), reentrant.try_lock()));
             let held = mutex.lock();
             assert!(mutex.try_lock().is_none());
             *MutexGuard::map(held, |pair| &mut pair.1) += 1;

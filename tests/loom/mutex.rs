@@ -137,7 +137,7 @@ fn unlocked() {
         let other = thread::spawn(move || *shared.lock() += 1);
         let mut mine = count.lock();
         *mine += 1;
-        MutexGuard::unlocked(&mut mine, || thread::yield_now());
+        MutexGuard::unlocked(&mut mine, thread::yield_now);
         let seen = *mine;
         drop(mine);
         other.join().unwrap();

@@ -1,7 +1,7 @@
 //! The ends of threads and processes: locks in the destructors of thread locals, and threads that
 //! still wait when the process goes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{LazyLock, OnceLock};
 use std::thread;
@@ -9,19 +9,24 @@ use std::time::Duration;
 
 use lockwork::pool::ThreadPool;
 use lockwork::queue::BlockingQueue;
-use lockwork::{Condvar, Mutex, Parker, Unparker};
+use lockwork::{
+    Condvar, FairMutex, Mutex, MutexGuard, Parker, ReentrantMutex, ReentrantMutexGuard, Unparker,
+};
 
 use super::runner::{Case, Outcome};
 use super::support::threads::asleep;
 
 pub(crate) const CASES: &[Case] = &[
     ("endings::destructors_of_thread_locals", destructors_of_thread_locals),
+    ("endings::guards_in_thread_locals", guards_in_thread_locals),
     ("endings::a_pool_in_a_destructor", a_pool_in_a_destructor),
     ("endings::the_process_ends_while_threads_wait", the_process_ends_while_threads_wait),
 ];
 
 static LOG: Mutex<Vec<&str>> = Mutex::new(Vec::new());
 static TURN: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+static FAIR: FairMutex<usize> = FairMutex::new(0);
+static LEVELS: ReentrantMutex<Cell<usize>> = ReentrantMutex::new(Cell::new(0));
 static QUEUE: LazyLock<BlockingQueue<usize>> = LazyLock::new(|| BlockingQueue::new(1));
 static UNPARKER: OnceLock<Unparker> = OnceLock::new();
 
@@ -40,6 +45,12 @@ impl Drop for Last {
         let _ = changed.wait_for(&mut turn, Duration::from_millis(1));
         drop(turn);
         QUEUE.push(1).unwrap();
+        *FAIR.lock() += 1;
+        let outer = LEVELS.lock();
+        LEVELS.lock().set(outer.get() + 1);
+        assert!(LEVELS.is_owned_by_current_thread());
+        drop(outer);
+        assert!(!LEVELS.is_owned_by_current_thread());
         let parker = Parker::new();
         assert!(!parker.park_for(Duration::from_millis(1)));
         UNPARKER.get().unwrap().unpark();
@@ -62,6 +73,7 @@ fn destructors_of_thread_locals() -> Outcome {
             }
             if i < 2 {
                 drop(LOG.lock());
+                drop((FAIR.lock(), LEVELS.lock()));
                 let idle = Condvar::new();
                 assert!(idle.wait_for(&mut Mutex::new(()).lock(), Duration::ZERO).timed_out());
             }
@@ -77,9 +89,43 @@ fn destructors_of_thread_locals() -> Outcome {
     for thread in threads {
         thread.join().unwrap();
     }
+    assert_eq!((*FAIR.lock(), LEVELS.lock().get()), (4, 4));
     let mut log = LOG.lock();
     log.sort_unstable();
     assert_eq!(*log, ["after", "after", "before", "before"]);
+    Outcome::Passed
+}
+
+static HELD: (Mutex<usize>, ReentrantMutex<Cell<usize>>) =
+    (Mutex::new(0), ReentrantMutex::new(Cell::new(0)));
+
+/// Locks kept until the thread ends: dropped there, by the thread that has them.
+struct Kept {
+    _plain: MutexGuard<'static, usize>,
+    levels: [ReentrantMutexGuard<'static, Cell<usize>>; 2],
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        assert!(HELD.0.is_locked() && HELD.1.is_owned_by_current_thread());
+        self.levels[1].set(self.levels[0].get() + 1);
+        HELD.1.lock().set(self.levels[0].get() + 1);
+    }
+}
+
+fn guards_in_thread_locals() -> Outcome {
+    thread_local!(static KEPT: RefCell<Option<Kept>> = const { RefCell::new(None) });
+    let keep = || {
+        let mut plain = HELD.0.lock();
+        *plain += 1;
+        KEPT.set(Some(Kept { _plain: plain, levels: [HELD.1.lock(), HELD.1.lock()] }));
+    };
+    // Each next one sleeps until the one before it has ended.
+    let threads: [_; 4] = std::array::from_fn(|_| thread::spawn(keep));
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    assert_eq!((*HELD.0.lock(), HELD.1.lock().get()), (4, 8));
     Outcome::Passed
 }
 

@@ -1,11 +1,14 @@
 //! Locks in a child of fork: what was free works, what cannot work is no silent hang.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
 use lockwork::queue::{ArrayQueue, BlockingQueue, PopError};
-use lockwork::{Condvar, Mutex, Parker};
+use lockwork::{
+    Condvar, FairMutex, Mutex, MutexGuard, Parker, ReentrantMutex, ReentrantMutexGuard,
+};
 
 use super::forking::{fork, raw_clone};
 use super::runner::{Case, Outcome};
@@ -16,6 +19,16 @@ pub(crate) const CASES: &[Case] = &[
     ("fork::a_mutex_held_by_another_thread", a_mutex_held_by_another_thread),
     ("fork::a_mutex_held_by_the_forking_thread", a_mutex_held_by_the_forking_thread),
     ("fork::a_free_mutex", a_free_mutex),
+    ("fork::a_free_fair_mutex", a_free_fair_mutex),
+    ("fork::a_free_reentrant_mutex", a_free_reentrant_mutex),
+    ("fork::a_reentrant_mutex_held_by_the_forking_thread", || {
+        reentrant_held_by_the_forking_thread(|child| fork(child))
+    }),
+    ("fork::a_reentrant_mutex_held_by_the_forking_thread_raw_clone", || {
+        reentrant_held_by_the_forking_thread(|child| raw_clone(child))
+    }),
+    ("fork::a_reentrant_mutex_held_by_another_thread", reentrant_held_by_another_thread),
+    ("fork::inside_unlocked", inside_unlocked),
     ("fork::waiters_of_a_condvar", || waiters_of_a_condvar(|child| fork(child))),
     ("fork::waiters_of_a_condvar_raw_clone", || waiters_of_a_condvar(|child| raw_clone(child))),
     ("fork::a_condvar_in_use", a_condvar_in_use),
@@ -125,6 +138,156 @@ fn a_free_mutex() -> Outcome {
     raw_clone(|| use_mutex(&mutex));
     use_mutex(&mutex);
     assert_eq!(*mutex.lock(), 4002);
+    Outcome::Passed
+}
+
+/// As [`use_mutex`], on a fair one.
+fn use_fair_mutex(mutex: &FairMutex<u64>) {
+    let mut held = mutex.lock();
+    *held = 0;
+    thread::scope(|s| {
+        let sleeper = asleep(s, words_of(mutex), || *mutex.lock() += 1);
+        drop(held);
+        sleeper.join().unwrap();
+    });
+    together(3, |_| {
+        for _ in 0..200 {
+            *mutex.lock() += 1;
+        }
+    });
+    assert_eq!(*mutex.lock(), 601);
+}
+
+fn a_free_fair_mutex() -> Outcome {
+    let mutex = FairMutex::new(0);
+    use_fair_mutex(&mutex);
+    fork(|| use_fair_mutex(&mutex));
+    raw_clone(|| use_fair_mutex(&mutex));
+    use_fair_mutex(&mutex);
+    Outcome::Passed
+}
+
+/// As [`use_mutex`], with two levels each time.
+fn use_reentrant_mutex(mutex: &ReentrantMutex<Cell<u64>>) {
+    let add = || {
+        let outer = mutex.lock();
+        let before = outer.get();
+        mutex.lock().set(before + 1);
+        assert!(outer.get() == before + 1 && mutex.is_owned_by_current_thread());
+    };
+    let held = mutex.lock();
+    held.set(0);
+    thread::scope(|s| {
+        let sleeper = asleep(s, words_of(mutex), add);
+        drop(held);
+        sleeper.join().unwrap();
+    });
+    together(3, |_| (0..200).for_each(|_| add()));
+    assert_eq!(mutex.lock().get(), 601);
+    assert!(!mutex.is_locked() && !mutex.is_owned_by_current_thread());
+}
+
+fn a_free_reentrant_mutex() -> Outcome {
+    let mutex = ReentrantMutex::new(Cell::new(0));
+    use_reentrant_mutex(&mutex);
+    fork(|| use_reentrant_mutex(&mutex));
+    raw_clone(|| {
+        use_reentrant_mutex(&mutex);
+        fork(|| use_reentrant_mutex(&mutex));
+    });
+    use_reentrant_mutex(&mutex);
+    Outcome::Passed
+}
+
+/// The child's thread goes on with the stack of the one that forked, guards included: it owns the
+/// lock, to the same depth, and can go deeper. What either process does with its copy is its own
+/// business.
+fn reentrant_held_by_the_forking_thread(fork: impl Fn(&mut dyn FnMut())) -> Outcome {
+    let mutex = ReentrantMutex::new(Cell::new(0));
+    thread::scope(|s| {
+        let mutex = &mutex;
+        let mut outer = mutex.lock();
+        let mut inner = mutex.lock();
+        let waiter = asleep(s, words_of(mutex), || mutex.lock().set(7));
+        let (outer_copy, inner_copy) = (&mut outer, &mut inner);
+        fork(&mut || {
+            assert!(mutex.is_owned_by_current_thread());
+            drop(mutex.lock());
+            assert!(mutex.try_lock().is_some() && mutex.is_owned_by_current_thread());
+            // A new thread of the child is nobody's heir.
+            thread::scope(|s| {
+                s.spawn(|| {
+                    assert!(!mutex.is_owned_by_current_thread());
+                    assert!(mutex.try_lock_for(Duration::from_millis(1)).is_none());
+                });
+            });
+            ReentrantMutexGuard::unlocked(inner_copy, || assert!(mutex.is_locked()));
+            // SAFETY: this process ends without using the guards again.
+            unsafe {
+                std::ptr::drop_in_place(inner_copy);
+                assert!(mutex.is_owned_by_current_thread());
+                std::ptr::drop_in_place(outer_copy);
+            }
+            assert!(!mutex.is_locked());
+            use_reentrant_mutex(mutex);
+        });
+        assert!(mutex.is_owned_by_current_thread());
+        drop((outer, inner));
+        waiter.join().unwrap();
+    });
+    assert_eq!(mutex.into_inner().get(), 7);
+    Outcome::Passed
+}
+
+/// Locked for ever in the child, and owned by none of its threads, however many it starts.
+fn reentrant_held_by_another_thread() -> Outcome {
+    let mutex = ReentrantMutex::new(Cell::new(0));
+    let release = Parker::new();
+    let unparker = release.unparker().clone();
+    thread::scope(|s| {
+        let mutex = &mutex;
+        let owner = asleep(s, None, move || {
+            let _outer = mutex.lock();
+            let _inner = mutex.lock();
+            release.park();
+        });
+        fork(|| {
+            let refused = |_| {
+                assert!(mutex.is_locked() && !mutex.is_owned_by_current_thread());
+                assert!(mutex.try_lock().is_none());
+                assert!(mutex.try_lock_for(Duration::from_millis(5)).is_none());
+            };
+            refused(0);
+            for _ in 0..10 {
+                together(2, refused);
+            }
+        });
+        unparker.unpark();
+        owner.join().unwrap();
+    });
+    use_reentrant_mutex(&mutex);
+    Outcome::Passed
+}
+
+/// The lock is free for a while, and that in both processes; each takes its own again.
+fn inside_unlocked() -> Outcome {
+    let plain = Mutex::new(0);
+    let reentrant = ReentrantMutex::new(Cell::new(0));
+    let mut held = plain.lock();
+    let mut level = reentrant.lock();
+    MutexGuard::unlocked(&mut held, || {
+        ReentrantMutexGuard::unlocked(&mut level, || {
+            fork(|| {
+                use_mutex(&plain);
+                use_reentrant_mutex(&reentrant);
+            });
+        });
+    });
+    assert!(plain.is_locked() && reentrant.is_owned_by_current_thread());
+    assert_eq!((*held, level.get()), (0, 0));
+    drop((held, level));
+    use_mutex(&plain);
+    use_reentrant_mutex(&reentrant);
     Outcome::Passed
 }
 
