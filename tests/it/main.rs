@@ -14,6 +14,7 @@ mod auto_traits;
 mod blocking_queue;
 mod condvar;
 mod deadline;
+mod known_bugs;
 mod layering;
 mod mutex;
 mod mutex_family;

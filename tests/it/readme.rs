@@ -21,7 +21,7 @@ fn named_tests(readme: &str) -> Vec<(&str, &str)> {
 
 /// Whether the file of the test's module has it: as a function in the modules its path names, or as
 /// a case of the process tests.
-fn exists(binary: &str, test: &str) -> bool {
+pub(super) fn exists(binary: &str, test: &str) -> bool {
     let mut path = test.split("::");
     let file = path.next().expect("a module");
     let source = read(&format!("tests/{binary}/{file}.rs"));
