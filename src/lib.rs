@@ -33,6 +33,8 @@
 //! | type | for | size |
 //! |---|---|---|
 //! | [`Mutex`] | one value, one owner at a time | 4 bytes and the value |
+//! | [`FairMutex`] | the same, handed to whoever sleeps for it | 4 bytes and the value |
+//! | [`ReentrantMutex`] | the same, for a thread that may have it already | 16 bytes and the value |
 //! | [`Condvar`] | waiting until the value of a mutex has changed | 16 bytes |
 //! | [`Parker`] | putting one thread to sleep until somebody says go | a pointer |
 //! | [`queue::ArrayQueue`] | handing values over; says "full" and "empty" at once | |
@@ -42,7 +44,8 @@
 //!
 //! # Which one should I use?
 //!
-//! One value, several threads: [`Mutex`]. Wait until it is in some state: [`Condvar`]. A stream of
+//! One value, several threads: [`Mutex`]; a [`FairMutex`] if everybody's next turn matters more than
+//! the number of turns. Functions that lock and call each other: [`ReentrantMutex`]. Wait until it is in some state: [`Condvar`]. A stream of
 //! values from some threads to others: [`queue::BlockingQueue`]. Closures to run, and a limit on
 //! the backlog: [`pool::ThreadPool`]. Splitting one loop over all cores: rayon. Waiting on several
 //! channels at once: crossbeam-channel. Holding a lock across an `.await`: tokio. Other systems
@@ -58,19 +61,19 @@
 //!   too long to represent means no limit.
 //! * **Nothing is lost by refusal**: a value or closure that is not accepted comes back.
 //! * **No poisoning.** A panic releases the lock, as in `parking_lot`.
-//! * **Locks stay with their thread**: guards are not `Send`.
+//! * **Locks stay with their thread**: guards are not `Send`. They work until its very end: in the
+//!   destructors of thread-locals too.
 //!
 //! # Features
 //!
 //! | feature | default | gives |
 //! |---|---|---|
-//! | `std` | yes | [`pool`], conversions from `std::time::Instant` to [`Deadline`]; implies `alloc` |
-//! | `alloc` | through `std` | [`queue`], [`Parker`] |
+//! | `std` | yes | [`pool`], [`ReentrantMutex`], conversions from `std::time::Instant` to [`Deadline`]; implies `alloc` |
+//! | `alloc` | through `std` | [`queue`], [`Parker`], guards that own an `Arc` |
 //! | `loom` | no | with `--cfg loom`: all types on loom's model of memory, constructors no longer `const`; without that, nothing |
 //!
-//! Without features the crate needs neither `std` nor an allocator, and has [`Mutex`], [`Condvar`]
-//! and
-//! [`Deadline`].
+//! Without features the crate needs neither `std` nor an allocator, and has [`Mutex`],
+//! [`FairMutex`], [`Condvar`] and [`Deadline`].
 //!
 //! # Platforms
 //!
