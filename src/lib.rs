@@ -44,12 +44,13 @@
 //!
 //! # Which one should I use?
 //!
-//! One value, several threads: [`Mutex`]; a [`FairMutex`] if everybody's next turn matters more than
-//! the number of turns. Functions that lock and call each other: [`ReentrantMutex`]. Wait until it is in some state: [`Condvar`]. A stream of
-//! values from some threads to others: [`queue::BlockingQueue`]. Closures to run, and a limit on
-//! the backlog: [`pool::ThreadPool`]. Splitting one loop over all cores: rayon. Waiting on several
-//! channels at once: crossbeam-channel. Holding a lock across an `.await`: tokio. Other systems
-//! than Linux: `std::sync` or `parking_lot`.
+//! One value, several threads: [`Mutex`]; a [`FairMutex`] if everybody's next turn matters more
+//! than the number of turns. Functions that lock and call each other: [`ReentrantMutex`]. Wait
+//! until it is in some state: [`Condvar`]. A stream of values from some threads to others:
+//! [`queue::BlockingQueue`]. Closures to run, and a limit on the backlog: [`pool::ThreadPool`].
+//! Splitting one loop over all cores: rayon. Waiting on several channels at once:
+//! crossbeam-channel. Holding a lock across an `.await`: tokio. Other systems than Linux:
+//! `std::sync` or `parking_lot`.
 //!
 //! # What all of it has in common
 //!

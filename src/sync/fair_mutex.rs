@@ -207,6 +207,7 @@ unsafe impl<T: ?Sized + Send + Sync> Sync for ArcFairMutexGuard<T> {}
 arc_guard_methods! {
     lock: FairMutex,
     arc: ArcFairMutexGuard,
+    raw: raw::Mutex,
     unlock: unlock_fair,
     relock: lock,
     track: track_mut,

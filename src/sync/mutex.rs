@@ -286,6 +286,7 @@ unsafe impl<T: ?Sized + Send + Sync> Sync for ArcMutexGuard<T> {}
 arc_guard_methods! {
     lock: Mutex,
     arc: ArcMutexGuard,
+    raw: raw::Mutex,
     unlock: unlock,
     relock: lock,
     track: track_mut,

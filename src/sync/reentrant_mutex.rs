@@ -292,6 +292,7 @@ unsafe impl<T: ?Sized + Send + Sync> Sync for ArcReentrantMutexGuard<T> {}
 arc_guard_methods! {
     lock: ReentrantMutex,
     arc: ArcReentrantMutexGuard,
+    raw: raw::ReentrantMutex,
     unlock: unlock,
     relock: relock,
     track: untracked,

@@ -5,6 +5,7 @@ macro_rules! arc_guard_methods {
     (
         lock: $Lock:ident,
         arc: $Arc:ident,
+        raw: $raw:ty,
         unlock: $unlock:ident,
         relock: $relock:ident,
         track: $track:ident,
@@ -13,14 +14,6 @@ macro_rules! arc_guard_methods {
         levels: { $(#[$levels:meta])* } $(,)?
     ) => {
         impl<T: ?Sized> $Arc<T> {
-            /// # Safety
-            ///
-            /// The calling thread has acquired the lock, and no guard stands for that yet.
-            #[inline]
-            unsafe fn new(mutex: alloc::sync::Arc<$Lock<T>>) -> Self {
-                Self { track: mutex.data.$track(), mutex, stays: core::marker::PhantomData }
-            }
-
             /// The mutex that this guard has locked.
             ///
             /// An associated function, as all here are: a method would hide one of the data's.
@@ -100,87 +93,6 @@ macro_rules! arc_guard_methods {
                 drop(Self::into_arc_fair(guard));
             }
 
-            /// Unlocks, runs `between`, and locks again, sleeping until the lock is free.
-            $(#[$levels])*
-            ///
-            /// If `between` panics, the lock is taken again before the unwinding goes on.
-            ///
-            /// ```
-            #[doc = concat!("use lockwork::{", stringify!($Lock), ", ", stringify!($Arc), "};")]
-            /// use std::sync::Arc;
-            ///
-            #[doc = concat!("let mutex = Arc::new(", stringify!($Lock), "::new(1));")]
-            /// let mut guard = mutex.lock_arc();
-            #[doc = concat!("let free = ", stringify!($Arc),
-                "::unlocked(&mut guard, || !mutex.is_locked());")]
-            /// assert!(free && mutex.is_locked());
-            /// ```
-            #[track_caller]
-            pub fn unlocked<R>(guard: &mut Self, between: impl FnOnce() -> R) -> R {
-                let mutex = &*guard.mutex;
-                $crate::sync::exclusive::unlocked(
-                    &mut guard.track,
-                    // SAFETY: the guard stands for an acquisition, which it has again afterwards.
-                    || unsafe { mutex.raw.$unlock() },
-                    || {
-                        mutex.raw.$relock();
-                        mutex.data.$track()
-                    },
-                    between,
-                )
-            }
-
-            /// As [`unlocked`](Self::unlocked), but hands the lock to a thread that sleeps for it,
-            /// if there is one.
-            $(#[$levels])*
-            ///
-            /// ```
-            #[doc = concat!("use lockwork::{", stringify!($Lock), ", ", stringify!($Arc), "};")]
-            /// use std::sync::Arc;
-            ///
-            #[doc = concat!("let mut guard = Arc::new(", stringify!($Lock),
-                "::new(1)).lock_arc();")]
-            #[doc = concat!("assert_eq!(", stringify!($Arc),
-                "::unlocked_fair(&mut guard, || \"meanwhile\"), \"meanwhile\");")]
-            /// assert_eq!(*guard, 1);
-            /// ```
-            #[track_caller]
-            pub fn unlocked_fair<R>(guard: &mut Self, between: impl FnOnce() -> R) -> R {
-                let mutex = &*guard.mutex;
-                $crate::sync::exclusive::unlocked(
-                    &mut guard.track,
-                    // SAFETY: the guard stands for an acquisition, which it has again afterwards.
-                    || unsafe { mutex.raw.unlock_fair() },
-                    || {
-                        mutex.raw.$relock();
-                        mutex.data.$track()
-                    },
-                    between,
-                )
-            }
-
-            /// Lets a thread that waits for the lock have its turn, and locks again; does nothing
-            /// if nobody waits.
-            $(#[$levels])*
-            ///
-            /// ```
-            #[doc = concat!("use lockwork::{", stringify!($Lock), ", ", stringify!($Arc), "};")]
-            /// use std::sync::Arc;
-            ///
-            #[doc = concat!("let mut guard = Arc::new(", stringify!($Lock),
-                "::new(1)).lock_arc();")]
-            #[doc = concat!(stringify!($Arc), "::bump(&mut guard);")]
-            /// assert_eq!(*guard, 1);
-            /// ```
-            #[inline]
-            #[track_caller]
-            pub fn bump(guard: &mut Self) {
-                guard.track.end();
-                // SAFETY: the guard stands for an acquisition, and does so again afterwards.
-                unsafe { guard.mutex.raw.bump() };
-                guard.track = guard.mutex.data.$track();
-            }
-
             /// Takes the guard apart without unlocking.
             fn into_parts(self) -> (alloc::sync::Arc<$Lock<T>>, $crate::primitive::Tracked) {
                 let guard = core::mem::ManuallyDrop::new(self);
@@ -194,35 +106,30 @@ macro_rules! arc_guard_methods {
             }
         }
 
-        impl<T: ?Sized> core::ops::Deref for $Arc<T> {
-            type Target = T;
-
-            #[inline]
-            fn deref(&self) -> &T {
-                // SAFETY: the guard stands for access to the data (invariant 3).
-                unsafe { &*self.mutex.data.get() }
-            }
+        $crate::sync::exclusive::whole_guard_methods! {
+            { impl<T: ?Sized> } for $Arc<T>,
+            mutex: alloc::sync::Arc<$Lock<T>>,
+            raw: $raw,
+            unlock: $unlock,
+            relock: $relock,
+            track: $track,
+            levels: { $(#[$levels])* },
+            example: {
+                #[doc = concat!("use lockwork::{", stringify!($Lock), ", ", stringify!($Arc),
+                    "};")]
+                /// use std::sync::Arc;
+                ///
+                #[doc = concat!("let mutex = Arc::new(", stringify!($Lock), "::new(5));")]
+                /// let mut guard = mutex.lock_arc();
+            },
         }
 
-        $(impl<T: ?Sized> core::ops::DerefMut for $Arc<T> {
-            #[inline]
-            fn deref_mut(&mut self) -> &$mut T {
-                // SAFETY: as in `deref`; this guard is the only one, and borrowed exclusively.
-                unsafe { &$mut *self.mutex.data.get() }
-            }
-        })?
-
-        impl<T: ?Sized> Drop for $Arc<T> {
-            /// Unlocks; the reference count is given up after that.
-            #[inline]
-            fn drop(&mut self) {
-                self.track.end();
-                // SAFETY: the guard stands for an acquisition, and ends here.
-                unsafe { self.mutex.raw.$unlock() }
-            }
+        $crate::sync::exclusive::guard_traits! {
+            { impl<T: ?Sized> } for $Arc<T>,
+            data: T,
+            unlock: $unlock,
+            access: [$($mut)?],
         }
-
-        $crate::sync::exclusive::show_as_data!($Arc<T>, T);
     };
 }
 #[cfg(feature = "alloc")]

@@ -24,59 +24,31 @@
 //! 3. With `[mut]` there is one guard at a time, so it stands for exclusive access to the data.
 //!    With `[]` all guards there are belong to one thread, and give out shared references only.
 
+mod access;
 mod arc;
 mod guard;
 mod lock;
+mod map;
 mod mapped;
+mod whole;
 
-use crate::primitive::Tracked;
-
+pub(super) use access::guard_traits;
 #[cfg(feature = "alloc")]
 pub(super) use arc::arc_guard_methods;
 pub(super) use guard::guard_methods;
 pub(super) use lock::lock_methods;
+pub(super) use map::map_methods;
 pub(super) use mapped::mapped_guard_methods;
+pub(super) use whole::whole_guard_methods;
 
-/// Runs `between` with the lock of a guard released. The guard has it again when this returns, and
-/// also when `between` panics: the guard still stands for the lock (invariant 1) and will unlock.
-pub(super) fn unlocked<R>(
-    track: &mut Tracked,
-    release: impl FnOnce(),
-    acquire: impl FnMut() -> Tracked,
-    between: impl FnOnce() -> R,
-) -> R {
-    struct Again<'a, F: FnMut() -> Tracked> {
-        track: &'a mut Tracked,
-        acquire: F,
+/// Runs its closure when it is dropped, by unwinding too.
+pub(super) struct OnDrop<F: FnMut()>(pub(super) F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
     }
-    impl<F: FnMut() -> Tracked> Drop for Again<'_, F> {
-        fn drop(&mut self) {
-            *self.track = (self.acquire)();
-        }
-    }
-    track.end();
-    release();
-    let _again = Again { track, acquire };
-    between()
 }
-
-/// Shows what a guard guards.
-macro_rules! show_as_data {
-    ($Guard:ty, $T:ident) => {
-        impl<$T: ?Sized + core::fmt::Debug> core::fmt::Debug for $Guard {
-            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                (**self).fmt(f)
-            }
-        }
-
-        impl<$T: ?Sized + core::fmt::Display> core::fmt::Display for $Guard {
-            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                (**self).fmt(f)
-            }
-        }
-    };
-}
-pub(super) use show_as_data;
 
 /// The borrow that `access` says, for the examples.
 macro_rules! borrow {
@@ -88,14 +60,3 @@ macro_rules! borrow {
     };
 }
 pub(super) use borrow;
-
-/// How the standard library's names end that give out such a borrow.
-macro_rules! suffix {
-    ([mut]) => {
-        "_mut"
-    };
-    ([]) => {
-        ""
-    };
-}
-pub(super) use suffix;
