@@ -574,6 +574,41 @@ mod reentrant {
         assert!(free(&mutex));
     }
 
+    /// Threads that go in to random depths, give levels back in between, and come out in another
+    /// order than they went in.
+    #[test]
+    fn depths_under_load() {
+        fn dive(mutex: &ReentrantMutex<RefCell<Vec<usize>>>, depth: usize, rng: &mut Rng) -> usize {
+            let outer = mutex.lock();
+            let mut inner = mutex.lock();
+            assert!(mutex.is_owned_by_current_thread());
+            let before = outer.borrow().len();
+            if rng.one_in(8) {
+                ReentrantMutexGuard::unlocked(&mut inner, thread::yield_now);
+            }
+            assert_eq!(inner.borrow().len(), before, "somebody came in between");
+            inner.borrow_mut().push(depth);
+            drop(outer);
+            let below = if depth > 0 { dive(mutex, depth - 1, rng) } else { 0 };
+            assert_eq!(inner.borrow().len(), before + 1 + below);
+            1 + below
+        }
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let mutex = ReentrantMutex::new(RefCell::new(Vec::new()));
+        let entries = together(crowd(), |i| {
+            let mut rng = Rng::stream(seed, i as u64);
+            let mut entries = 0;
+            for _ in 0..scaled(300) {
+                let depth = rng.below(5) as usize;
+                entries += dive(&mutex, depth, &mut rng);
+                assert!(!mutex.is_owned_by_current_thread());
+                watchdog.tick();
+            }
+            entries
+        });
+        assert_eq!(mutex.into_inner().into_inner().len(), entries.iter().sum());
+    }
+
     /// The data's own `Debug` may lock again.
     #[test]
     fn shown_from_within() {

@@ -15,12 +15,16 @@
 //! | `track` | how the model sees the accesses of a guard: a method of `UnsafeCell` |
 //! | `access` | `[mut]` if a guard is the only one, `[]` if there may be several of a thread |
 //! | `whole` | what a guard calls the lock that it came from |
+//! | `taken`, `panics`, `levels`, `example` | words and lines for the documentation |
+//!
+//! Guards are made of what they share: `access` is in all of them, `map` in those that borrow,
+//! `whole` in those that know their lock.
 //!
 //! # Invariants
 //!
 //! 1. A guard stands for one acquisition of the raw lock by the thread that has the guard. It ends
 //!    with the one release of that acquisition: in `drop`, in `unlock_fair`, or not at all.
-//! 2. `into_parts` hands the acquisition on with the parts.
+//! 2. `into_parts` hands the acquisition on with the parts, and drops nothing.
 //! 3. With `[mut]` there is one guard at a time, so it stands for exclusive access to the data.
 //!    With `[]` all guards there are belong to one thread, and give out shared references only.
 
