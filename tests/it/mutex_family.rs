@@ -374,61 +374,66 @@ macro_rules! family {
             assert_eq!(mutex.lock().get(), 2);
         }
 
-        /// Everything at once, with more threads than cores. The two numbers agree whenever nobody
-        /// is inside.
-        #[test]
-        fn under_load() {
-            let (watchdog, seed) = (Watchdog::start(), seed());
-            let (threads, rounds) = (crowd(), scaled(2_000));
-            let mutex = Arc::new($Mutex::new((Cell::new(0), Cell::new(0))));
-            let add = |pair: &(Cell<u64>, Cell<u64>)| {
-                assert_eq!(pair.0.get(), pair.1.get(), "somebody else is in here");
-                pair.0.set(pair.0.get() + 1);
-                if pair.0.get() % 32 == 0 {
-                    thread::yield_now(); // the others find the lock taken, and sleep
-                }
-                pair.1.set(pair.1.get() + 1);
-            };
-            let entered = together(threads, |i| {
-                let mut rng = Rng::stream(seed, i as u64);
-                let mut entered = 0;
-                for round in 0..rounds {
-                    match rng.below(7) {
-                        0 => {
-                            let limit = Duration::from_nanos(rng.below(100_000));
-                            let Some(guard) = mutex.try_lock_for(limit) else { continue };
-                            add(&guard);
-                        }
-                        1 => {
-                            let mut guard = mutex.lock();
-                            add(&guard);
-                            $Guard::bump(&mut guard);
-                            add(&guard);
-                            entered += 1;
-                            $Guard::unlock_fair(guard);
-                        }
-                        2 => {
-                            let mut guard = mutex.lock();
-                            $Guard::unlocked(&mut guard, thread::yield_now);
-                            add(&guard);
-                        }
-                        3 => add(&mutex.lock_arc()),
-                        4 => {
-                            let guard = $Guard::map(mutex.lock(), |pair| pair);
-                            add(&guard);
-                            $Mapped::unlock_fair(guard);
-                        }
-                        _ => add(&mutex.lock()),
+        mod stress {
+            use super::*;
+
+            /// Everything at once, with more threads than cores. The two numbers agree whenever
+            /// nobody is inside.
+            #[test]
+            fn under_load() {
+                let (watchdog, seed) = (Watchdog::start(), seed());
+                let (threads, rounds) = (crowd(), scaled(2_000));
+                let mutex = Arc::new($Mutex::new((Cell::new(0), Cell::new(0))));
+                let add = |pair: &(Cell<u64>, Cell<u64>)| {
+                    assert_eq!(pair.0.get(), pair.1.get(), "somebody else is in here");
+                    pair.0.set(pair.0.get() + 1);
+                    if pair.0.get() % 32 == 0 {
+                        thread::yield_now(); // the others find the lock taken, and sleep
                     }
-                    entered += 1;
-                    if round % 64 == 0 {
-                        watchdog.tick();
+                    pair.1.set(pair.1.get() + 1);
+                };
+                let entered = together(threads, |i| {
+                    let mut rng = Rng::stream(seed, i as u64);
+                    let mut entered = 0;
+                    for round in 0..rounds {
+                        match rng.below(7) {
+                            0 => {
+                                let limit = Duration::from_nanos(rng.below(100_000));
+                                let Some(guard) = mutex.try_lock_for(limit) else { continue };
+                                add(&guard);
+                            }
+                            1 => {
+                                let mut guard = mutex.lock();
+                                add(&guard);
+                                $Guard::bump(&mut guard);
+                                add(&guard);
+                                entered += 1;
+                                $Guard::unlock_fair(guard);
+                            }
+                            2 => {
+                                let mut guard = mutex.lock();
+                                $Guard::unlocked(&mut guard, thread::yield_now);
+                                add(&guard);
+                            }
+                            3 => add(&mutex.lock_arc()),
+                            4 => {
+                                let guard = $Guard::map(mutex.lock(), |pair| pair);
+                                add(&guard);
+                                $Mapped::unlock_fair(guard);
+                            }
+                            _ => add(&mutex.lock()),
+                        }
+                        entered += 1;
+                        if round % 64 == 0 {
+                            watchdog.tick();
+                        }
                     }
-                }
-                entered
-            });
-            let pair = Arc::into_inner(mutex).unwrap().into_inner();
-            assert_eq!((pair.0.get(), pair.1.get()), (entered.iter().sum(), entered.iter().sum()));
+                    entered
+                });
+                let pair = Arc::into_inner(mutex).unwrap().into_inner();
+                let total = entered.iter().sum();
+                assert_eq!((pair.0.get(), pair.1.get()), (total, total));
+            }
         }
     };
 }
@@ -574,39 +579,47 @@ mod reentrant {
         assert!(free(&mutex));
     }
 
-    /// Threads that go in to random depths, give levels back in between, and come out in another
-    /// order than they went in.
-    #[test]
-    fn depths_under_load() {
-        fn dive(mutex: &ReentrantMutex<RefCell<Vec<usize>>>, depth: usize, rng: &mut Rng) -> usize {
-            let outer = mutex.lock();
-            let mut inner = mutex.lock();
-            assert!(mutex.is_owned_by_current_thread());
-            let before = outer.borrow().len();
-            if rng.one_in(8) {
-                ReentrantMutexGuard::unlocked(&mut inner, thread::yield_now);
+    mod deep_stress {
+        use super::*;
+
+        /// Threads that go in to random depths, give levels back in between, and come out in
+        /// another order than they went in.
+        #[test]
+        fn depths_under_load() {
+            fn dive(
+                mutex: &ReentrantMutex<RefCell<Vec<usize>>>,
+                depth: usize,
+                rng: &mut Rng,
+            ) -> usize {
+                let outer = mutex.lock();
+                let mut inner = mutex.lock();
+                assert!(mutex.is_owned_by_current_thread());
+                let before = outer.borrow().len();
+                if rng.one_in(8) {
+                    ReentrantMutexGuard::unlocked(&mut inner, thread::yield_now);
+                }
+                assert_eq!(inner.borrow().len(), before, "somebody came in between");
+                inner.borrow_mut().push(depth);
+                drop(outer);
+                let below = if depth > 0 { dive(mutex, depth - 1, rng) } else { 0 };
+                assert_eq!(inner.borrow().len(), before + 1 + below);
+                1 + below
             }
-            assert_eq!(inner.borrow().len(), before, "somebody came in between");
-            inner.borrow_mut().push(depth);
-            drop(outer);
-            let below = if depth > 0 { dive(mutex, depth - 1, rng) } else { 0 };
-            assert_eq!(inner.borrow().len(), before + 1 + below);
-            1 + below
+            let (watchdog, seed) = (Watchdog::start(), seed());
+            let mutex = ReentrantMutex::new(RefCell::new(Vec::new()));
+            let entries = together(crowd(), |i| {
+                let mut rng = Rng::stream(seed, i as u64);
+                let mut entries = 0;
+                for _ in 0..scaled(300) {
+                    let depth = rng.below(5) as usize;
+                    entries += dive(&mutex, depth, &mut rng);
+                    assert!(!mutex.is_owned_by_current_thread());
+                    watchdog.tick();
+                }
+                entries
+            });
+            assert_eq!(mutex.into_inner().into_inner().len(), entries.iter().sum());
         }
-        let (watchdog, seed) = (Watchdog::start(), seed());
-        let mutex = ReentrantMutex::new(RefCell::new(Vec::new()));
-        let entries = together(crowd(), |i| {
-            let mut rng = Rng::stream(seed, i as u64);
-            let mut entries = 0;
-            for _ in 0..scaled(300) {
-                let depth = rng.below(5) as usize;
-                entries += dive(&mutex, depth, &mut rng);
-                assert!(!mutex.is_owned_by_current_thread());
-                watchdog.tick();
-            }
-            entries
-        });
-        assert_eq!(mutex.into_inner().into_inner().len(), entries.iter().sum());
     }
 
     /// The data's own `Debug` may lock again.
