@@ -49,6 +49,12 @@ pub(crate) fn monotonic_nanos() -> u64 {
     sys::clock::monotonic_nanos()
 }
 
+/// When a waiter that arrives now has waited for long: after a millisecond, or that doubled a few
+/// times.
+pub(crate) fn patience(doublings: u32) -> Deadline {
+    Deadline::after(core::time::Duration::from_millis(1 << doublings.min(20)))
+}
+
 /// Threads, for the layer that owns some.
 #[cfg(feature = "std")]
 pub(crate) mod thread {
@@ -113,7 +119,6 @@ impl<S: Scope> Futex<S> {
         self.word.fetch_add(value, order)
     }
 
-    #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn fetch_sub(&self, value: u32, order: Ordering) -> u32 {
         self.word.fetch_sub(value, order)
@@ -124,13 +129,23 @@ impl<S: Scope> Futex<S> {
     /// The kernel compares and goes to sleep in one step. The word itself is read Relaxed: order
     /// comes from the caller's own operations on it.
     pub(crate) fn wait(&self, expected: u32, deadline: Deadline) -> Wait {
-        wait(self.word.as_ptr(), reach::<S>(), expected, deadline)
+        self.wait_as(ANY, expected, deadline)
+    }
+
+    /// As [`wait`](Self::wait), as a sleeper of `classes`, a set of bits that is not empty.
+    pub(crate) fn wait_as(&self, classes: u32, expected: u32, deadline: Deadline) -> Wait {
+        wait(self.word.as_ptr(), reach::<S>(), expected, classes, deadline)
     }
 
     /// Wakes at most `count` sleepers and says how many there were. Only the address is used: the
     /// memory may be gone, or be somebody else's by now.
     pub(crate) fn wake(this: *const Self, count: u32) -> u32 {
-        wake(this.cast(), reach::<S>(), count)
+        Self::wake_classes(this, ANY, count)
+    }
+
+    /// As [`wake`](Self::wake), for sleepers of any of `classes` only.
+    pub(crate) fn wake_classes(this: *const Self, classes: u32, count: u32) -> u32 {
+        wake(this.cast(), reach::<S>(), count, classes)
     }
 }
 
@@ -192,17 +207,17 @@ impl<S: Scope> Futex64<S> {
 
     /// As [`Futex::wait`], on the low half.
     pub(crate) fn wait_low(&self, expected: u32, deadline: Deadline) -> Wait {
-        wait(self.word.as_ptr().cast(), reach::<S>(), expected, deadline)
+        wait(self.word.as_ptr().cast(), reach::<S>(), expected, ANY, deadline)
     }
 
     /// As [`Futex::wake`], on the low half.
     pub(crate) fn wake(this: *const Self, count: u32) -> u32 {
-        wake(this.cast(), reach::<S>(), count)
+        wake(this.cast(), reach::<S>(), count, ANY)
     }
 }
 
-fn wait(word: *const u32, reach: Reach, expected: u32, deadline: Deadline) -> Wait {
-    match sys::futex::wait(word, reach, expected, ANY, Some(deadline.nanos())) {
+fn wait(word: *const u32, reach: Reach, expected: u32, classes: u32, deadline: Deadline) -> Wait {
+    match sys::futex::wait(word, reach, expected, classes, Some(deadline.nanos())) {
         Ok(()) => Wait::Woken,
         Err(Errno::AGAIN) => Wait::Changed,
         Err(Errno::INTR) => Wait::Interrupted,
@@ -211,8 +226,8 @@ fn wait(word: *const u32, reach: Reach, expected: u32, deadline: Deadline) -> Wa
     }
 }
 
-fn wake(word: *const u32, reach: Reach, count: u32) -> u32 {
-    match sys::futex::wake(word, reach, count, ANY) {
+fn wake(word: *const u32, reach: Reach, count: u32, classes: u32) -> u32 {
+    match sys::futex::wake(word, reach, count, classes) {
         Ok(woken) => woken,
         // The word was unmapped, or is part of a PI lock by now: whoever slept on it as our word
         // has left, or it could not have been given up. Nobody is owed this wake-up.
@@ -281,7 +296,7 @@ impl<T: ?Sized> UnsafeCell<T> {
     }
 }
 
-/// An exclusive access under way. Has a size only in the model.
+/// An access under way. Has a size only in the model.
 #[derive(Debug)]
 pub(crate) struct Tracked;
 

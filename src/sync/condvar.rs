@@ -15,9 +15,9 @@ use crate::raw;
 /// that timed out took nobody's notification. (Look at the condition again all the same: between
 /// the notification and the return another thread may have had the mutex.)
 ///
-/// [`notify_all`](Self::notify_all) lets the waiters go together while the mutex is free, at most 64
-/// at a time. While it is taken, where they would only run into it, two are woken; the others move
-/// to the queue of the mutex, where each is woken when it can have it.
+/// [`notify_all`](Self::notify_all) lets the waiters go together while the mutex is free, at most
+/// 64 at a time. While it is taken, where they would only run into it, two are woken; the others
+/// move to the queue of the mutex, where each is woken when it can have it.
 ///
 /// Different waiters of one condition variable may use different mutexes.
 ///

@@ -49,7 +49,9 @@ use crate::raw;
 ///
 /// In a child of `fork`, a mutex that another thread held stays locked for ever, as that thread
 /// does not exist there; waits with a limit end. One that the forking thread held is held by the
-/// child's thread: the guard is there, in both processes, and each unlocks its own copy. Locking
+/// child's thread: the guard is there, in both processes, and each unlocks its own copy. If the
+/// fork fell between a fair unlock and the turn of the thread it was for, the child's first lock
+/// takes a millisecond, and until then `try_lock` finds the mutex taken. Locking
 /// inside a signal handler may find the interrupted code as the owner.
 ///
 /// # Thread-local destructors

@@ -300,6 +300,86 @@ macro_rules! family {
             assert!(!mutex.is_locked());
         }
 
+        /// With one asleep, runs `unlock`, which then calls what it is given: that comes too late,
+        /// since the lock is the sleeper's by then. He keeps it until it was tried.
+        fn handed_over<G>(
+            mutex: &$Mutex<(Cell<u32>, u32)>,
+            lock: impl FnOnce() -> G,
+            unlock: impl FnOnce(G, &dyn Fn()),
+        ) {
+            let tried = AtomicUsize::new(0);
+            thread::scope(|s| {
+                let guard = lock();
+                let sleeper = asleep(s, words_of(mutex), || {
+                    let _pair = mutex.lock();
+                    while tried.load(Relaxed) == 0 {
+                        thread::yield_now();
+                    }
+                });
+                unlock(guard, &|| {
+                    let late = mutex.try_lock().is_some();
+                    tried.store(1, Relaxed);
+                    assert!(!late, "the lock went to one who came after the unlock");
+                });
+                sleeper.join().unwrap();
+            });
+        }
+
+        /// A fair unlock with one asleep leaves the lock to him: whoever comes at once after it
+        /// is too late, the one who has just unlocked too.
+        #[test]
+        fn a_fair_unlock_hands_over() {
+            let watchdog = Watchdog::start();
+            let mutex = &Arc::new($Mutex::new((Cell::new(0), 0)));
+            for _ in 0..scaled(10) {
+                let (lock, lock_arc) = (|| mutex.lock(), || mutex.lock_arc());
+                let part = || $Guard::map(mutex.lock(), |pair| &$($mut)? pair.1);
+                handed_over(mutex, lock, |guard, late| {
+                    $Guard::unlock_fair(guard);
+                    late();
+                });
+                handed_over(mutex, part, |guard, late| {
+                    $Mapped::unlock_fair(guard);
+                    late();
+                });
+                handed_over(mutex, lock_arc, |guard, late| {
+                    $Arc::unlock_fair(guard);
+                    late();
+                });
+                handed_over(mutex, lock_arc, |guard, late| {
+                    let _mutex = $Arc::into_arc_fair(guard);
+                    late();
+                });
+                handed_over(mutex, lock, |mut guard, late| {
+                    $Guard::unlocked_fair(&mut guard, late);
+                });
+                handed_over(mutex, lock_arc, |mut guard, late| {
+                    $Arc::unlocked_fair(&mut guard, late);
+                });
+                watchdog.tick();
+            }
+        }
+
+        /// One call is enough: the sleeper has been in when it returns.
+        #[test]
+        fn one_bump_is_enough() {
+            let watchdog = Watchdog::start();
+            let mutex = Arc::new($Mutex::new((Cell::new(0), 0)));
+            for _ in 0..scaled(20) {
+                let mut guard = mutex.lock();
+                guard.0.set(0);
+                thread::scope(|s| {
+                    let sleeper = asleep(s, words_of(&*mutex), || mutex.lock().0.set(1));
+                    $Guard::bump(&mut guard);
+                    let before = guard.0.get() == 1;
+                    drop(guard);
+                    sleeper.join().unwrap();
+                    assert!(before, "took the lock back before the sleeper");
+                });
+                watchdog.tick();
+            }
+        }
+
         /// The mutex lives as long as its guard, and no longer.
         #[test]
         fn owned_guards_count() {
@@ -454,6 +534,38 @@ mod fair {
         as_mut,
         [mut],
     );
+
+    /// Every unlock is a fair one, whatever it is called.
+    #[test]
+    fn every_unlock_hands_over() {
+        let watchdog = Watchdog::start();
+        let mutex = &Arc::new(FairMutex::new((Cell::new(0), 0)));
+        for _ in 0..scaled(10) {
+            let (lock, lock_arc) = (|| mutex.lock(), || mutex.lock_arc());
+            let part = || FairMutexGuard::map(mutex.lock(), |pair| &mut pair.1);
+            handed_over(mutex, lock, |guard, late| {
+                drop(guard);
+                late();
+            });
+            handed_over(mutex, part, |guard, late| {
+                drop(guard);
+                late();
+            });
+            handed_over(mutex, lock_arc, |guard, late| {
+                drop(guard);
+                late();
+            });
+            handed_over(mutex, lock_arc, |guard, late| {
+                let _mutex = ArcFairMutexGuard::into_arc(guard);
+                late();
+            });
+            handed_over(mutex, lock, |mut guard, late| FairMutexGuard::unlocked(&mut guard, late));
+            handed_over(mutex, lock_arc, |mut guard, late| {
+                ArcFairMutexGuard::unlocked(&mut guard, late);
+            });
+            watchdog.tick();
+        }
+    }
 }
 
 mod reentrant {

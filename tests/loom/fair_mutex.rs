@@ -30,7 +30,7 @@ fn two_threads() {
 /// With three owners, each that slept is woken.
 #[test]
 fn three_threads() {
-    Explore::new("fair mutex, three threads").preemptions(3).at_least(1_000).run(&[3], || {
+    Explore::new("fair mutex, three threads").preemptions(2).at_least(1_000).run(&[3], || {
         let count = Arc::new(FairMutex::new(0));
         let others = [0; 2].map(|_| beside(&count, |count| *count.lock() += 1));
         *count.lock() += 1;
@@ -44,7 +44,7 @@ fn three_threads() {
 /// Somebody who sleeps with a limit may leave while the lock is on its way to him.
 #[test]
 fn timed() {
-    Explore::new("fair mutex, timed").preemptions(3).at_least(1_000).run(&[2, 3], || {
+    Explore::new("fair mutex, timed").preemptions(2).at_least(1_000).run(&[2, 3], || {
         let count = Arc::new(FairMutex::new(0));
         let timed = beside(&count, |count| {
             if let Some(mut count) = count.try_lock_for(Duration::from_secs(1)) {
@@ -62,7 +62,7 @@ fn timed() {
 /// The lock is given away and had again, with what the other did.
 #[test]
 fn bump() {
-    Explore::new("fair mutex, bump").preemptions(4).at_least(100).run(&[3], || {
+    Explore::new("fair mutex, bump").preemptions(2).at_least(100).run(&[3], || {
         let count = Arc::new(FairMutex::new(0));
         let shared = count.clone();
         let other = thread::spawn(move || *shared.lock() += 1);

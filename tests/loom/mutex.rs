@@ -6,6 +6,11 @@ use std::time::Duration;
 use lockwork::model::{Explore, futex_calls, thread};
 use lockwork::{ArcMutexGuard, Mutex, MutexGuard};
 
+use super::support::beside;
+
+/// A licence to time out at any moment: see the model's notes on time.
+const SOON: Duration = Duration::from_secs(1);
+
 /// Runs `body` on `n` threads, one of them this one.
 fn on_threads(n: usize, body: impl Fn(usize) + Send + Sync + 'static) {
     let body = Arc::new(body);
@@ -183,4 +188,147 @@ fn owned() {
         thread.join().unwrap();
         seen
     });
+}
+
+// A lock that is handed over. Who gets in is written down: a letter each.
+
+type Log = Mutex<Vec<char>>;
+
+fn log() -> Arc<Log> {
+    Arc::new(Mutex::new(Vec::new()))
+}
+
+fn sign(log: &Log, letter: char) {
+    log.lock().push(letter);
+}
+
+/// Gets the others to where they have done this many futex operations; how is not varied.
+fn let_sleep(calls: usize) {
+    while futex_calls() < calls {
+        thread::yield_now();
+    }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.into()).collect()
+}
+
+/// The log, as a word.
+fn read(log: &Log) -> String {
+    log.lock().iter().collect()
+}
+
+/// Who sleeps when the lock is unlocked fairly has it next, and sees what was written before.
+#[test]
+fn fair_unlock_hands_over() {
+    Explore::new("mutex, unlock_fair").preemptions(3).at_least(500).run(&words(&["msm"]), || {
+        loom::stop_exploring();
+        let log = log();
+        let mut mine = log.lock();
+        let sleeper = beside(&log, |log| sign(log, 's'));
+        let_sleep(1);
+        loom::explore();
+        mine.push('m');
+        MutexGuard::unlock_fair(mine);
+        sign(&log, 'm');
+        sleeper.join().unwrap();
+        read(&log)
+    });
+}
+
+/// Of two sleepers one is let in, and then wakes the other.
+#[test]
+fn fair_unlock_with_two_sleepers() {
+    Explore::new("mutex, unlock_fair with two").preemptions(2).at_least(50).run(
+        &words(&["ab", "ba"]),
+        || {
+            loom::stop_exploring();
+            let log = log();
+            let mine = log.lock();
+            let first = beside(&log, |log| sign(log, 'a'));
+            let second = beside(&log, |log| sign(log, 'b'));
+            let_sleep(2);
+            loom::explore();
+            MutexGuard::unlock_fair(mine);
+            first.join().unwrap();
+            second.join().unwrap();
+            read(&log)
+        },
+    );
+}
+
+/// A sleeper that was woken to be handed the lock does not leave in between.
+#[test]
+fn fair_unlock_with_a_timed_sleeper() {
+    Explore::new("mutex, unlock_fair and a deadline").preemptions(4).at_least(1_000).run(
+        &words(&["mm", "mmt", "mtm", "tmm"]),
+        || {
+            let log = log();
+            let timed = beside(&log, |log| {
+                if let Some(mut log) = log.try_lock_for(SOON) {
+                    log.push('t');
+                }
+            });
+            let mut mine = log.lock();
+            mine.push('m');
+            MutexGuard::unlock_fair(mine);
+            sign(&log, 'm');
+            timed.join().unwrap();
+            read(&log)
+        },
+    );
+}
+
+/// Nobody sleeps any more, and the word says that somebody may: the lock is free, not handed over.
+#[test]
+fn fair_unlock_with_nobody_left() {
+    Explore::new("mutex, unlock_fair with nobody").unbounded().at_least(1).run(&[2], || {
+        let log = log();
+        let mine = log.lock();
+        let timed = beside(&log, |log| assert!(log.try_lock_for(SOON).is_none()));
+        timed.join().unwrap();
+        MutexGuard::unlock_fair(mine);
+        sign(&log, 'm');
+        futex_calls()
+    });
+}
+
+/// A bump lets a sleeper in, and only then goes on.
+#[test]
+fn bump_lets_a_sleeper_in() {
+    Explore::new("mutex, bump").preemptions(3).at_least(100).run(&words(&["sm"]), || {
+        loom::stop_exploring();
+        let log = log();
+        let mut mine = log.lock();
+        let sleeper = beside(&log, |log| sign(log, 's'));
+        let_sleep(1);
+        loom::explore();
+        MutexGuard::bump(&mut mine);
+        mine.push('m');
+        drop(mine);
+        sleeper.join().unwrap();
+        read(&log)
+    });
+}
+
+/// A reservation that stands for a whole nap is anybody's: in a child of fork, whoever it was for
+/// does not exist. Here that one is only slow, and gets the lock later.
+#[test]
+fn reservation_goes_stale() {
+    Explore::new("mutex, stale reservation").preemptions(3).naps(1).at_least(100).run(
+        &words(&["mms", "msm"]),
+        || {
+            loom::stop_exploring();
+            let log = log();
+            let mut mine = log.lock();
+            let sleeper = beside(&log, |log| sign(log, 's'));
+            let_sleep(1);
+            loom::explore();
+            mine.push('m');
+            MutexGuard::unlock_fair(mine);
+            sign(&log, 'm');
+            sleeper.join().unwrap();
+            read(&log)
+        },
+    );
 }

@@ -6,7 +6,7 @@ use core::mem::size_of_val;
 use super::super::{Deadline, Ordering, Private, Scope, Wait};
 use super::kernel;
 
-pub(crate) use super::kernel::{fork_epoch, unique_id};
+pub(crate) use super::kernel::{fork_epoch, patience, unique_id};
 
 /// Threads, for the layer that owns some.
 pub(crate) mod thread {
@@ -182,6 +182,9 @@ impl<S: Scope> Futex<S> {
         self.word.fetch_sub(value, order)
     }
     pub fn wait(&self, expected: u32, deadline: Deadline) -> Wait {
+        self.wait_as(!0, expected, deadline)
+    }
+    pub fn wait_as(&self, classes: u32, expected: u32, deadline: Deadline) -> Wait {
         // The kernel compares under its bucket lock, so it sees the newest value, and it writes
         // nothing. A read-modify-write that fails does both; a load could return an old value, and
         // one that succeeds would leave a store that other threads' plain stores are not ordered
@@ -190,10 +193,13 @@ impl<S: Scope> Futex<S> {
             let (other, order) = (!expected, Ordering::Relaxed);
             self.word.value.compare_exchange(other, other, order, order) == Err(expected)
         };
-        kernel::wait(address(self), holds, deadline)
+        kernel::wait(address(self), classes, holds, deadline)
     }
     pub fn wake(this: *const Self, count: u32) -> u32 {
-        kernel::wake(this.addr(), count)
+        Self::wake_classes(this, !0, count)
+    }
+    pub fn wake_classes(this: *const Self, classes: u32, count: u32) -> u32 {
+        kernel::wake(this.addr(), classes, count)
     }
 }
 
@@ -237,10 +243,10 @@ impl<S: Scope> Futex64<S> {
     }
     pub fn wait_low(&self, expected: u32, deadline: Deadline) -> Wait {
         let holds = || self.word.value.fetch_or(0, Ordering::Relaxed) as u32 == expected;
-        kernel::wait(address(self), holds, deadline)
+        kernel::wait(address(self), !0, holds, deadline)
     }
     pub fn wake(this: *const Self, count: u32) -> u32 {
-        kernel::wake(this.addr(), count)
+        kernel::wake(this.addr(), !0, count)
     }
 }
 
@@ -279,25 +285,36 @@ impl<T: ?Sized> UnsafeCell<T> {
         self.data.get_mut()
     }
     pub fn track_mut(&self) -> Tracked {
-        Tracked { access: Some(self.tracker.get_mut()) }
+        Tracked { access: Access::Exclusive(self.tracker.get_mut()) }
+    }
+    pub fn track(&self) -> Tracked {
+        Tracked { access: Access::Shared(self.tracker.get()) }
     }
     pub fn untracked(&self) -> Tracked {
-        Tracked { access: None }
+        Tracked { access: Access::Over }
     }
     pub fn with_mut<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {
         self.tracker.with_mut(|_| access(self.data.get()))
     }
 }
 
-/// An exclusive access under way.
+/// An access under way.
 #[derive(Debug)]
 pub struct Tracked {
-    access: Option<loom::cell::MutPtr<()>>,
+    access: Access,
+}
+
+#[derive(Debug)]
+#[allow(dead_code, reason = "the values end the access when they are dropped")]
+enum Access {
+    Exclusive(loom::cell::MutPtr<()>),
+    Shared(loom::cell::ConstPtr<()>),
+    Over,
 }
 
 impl Tracked {
     /// Ends the access.
     pub fn end(&mut self) {
-        self.access = None;
+        self.access = Access::Over;
     }
 }

@@ -67,6 +67,12 @@ impl Explore {
         self
     }
 
+    /// Lets this many waits of each execution be long ones, for locks that mind.
+    pub fn naps(mut self, naps: u32) -> Self {
+        self.setup.naps = naps;
+        self
+    }
+
     /// Takes the shadows away, to show what they are for.
     pub fn without_shadows(mut self) -> Self {
         self.setup.shadows = false;

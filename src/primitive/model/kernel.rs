@@ -19,6 +19,8 @@ pub(super) struct Setup {
     /// Whether the kernel begins an interrupted wait again, as it does after `SIGCONT` and after
     /// handlers with `SA_RESTART`. No code of ours runs in between.
     pub(super) restart: bool,
+    /// How often, in each execution, somebody who waits finds that it has been for long.
+    pub(super) naps: u32,
     /// Off only in the litmus tests that show why the shadow is there.
     pub(super) shadows: bool,
     /// Off only in the litmus tests that show why the token is there.
@@ -27,7 +29,7 @@ pub(super) struct Setup {
 
 impl Setup {
     pub(super) const DEFAULT: Self =
-        Self { strict: false, signals: 0, restart: false, shadows: true, token: true };
+        Self { strict: false, signals: 0, restart: false, naps: 0, shadows: true, token: true };
 }
 
 thread_local! {
@@ -47,6 +49,7 @@ const STRANDED: u32 = 100;
 
 struct Sleeper {
     address: Cell<usize>,
+    classes: u32,
     woken: Cell<bool>,
     parked: Cell<bool>,
     thread: loom::thread::Thread,
@@ -59,6 +62,7 @@ struct Kernel {
     /// Hidden from the explorer. Touched only between two scheduling points.
     queue: RefCell<VecDeque<Rc<Sleeper>>>,
     signals: Cell<u32>,
+    naps: Cell<u32>,
     calls: Cell<usize>,
     fork_epoch: Cell<u32>,
     last_id: Cell<u64>,
@@ -72,6 +76,7 @@ loom::lazy_static! {
         token: loom::sync::atomic::AtomicUsize::new(0),
         queue: RefCell::new(VecDeque::new()),
         signals: Cell::new(SETUP.get().signals),
+        naps: Cell::new(SETUP.get().naps),
         calls: Cell::new(0),
         fork_epoch: Cell::new(1),
         last_id: Cell::new(0),
@@ -116,6 +121,13 @@ pub(crate) fn fork_epoch() -> u32 {
     KERNEL.fork_epoch.get()
 }
 
+/// Has passed at once, as often as the model allows; then it is never.
+pub(crate) fn patience(_doublings: u32) -> Deadline {
+    let Some(left) = KERNEL.naps.get().checked_sub(1) else { return Deadline::NEVER };
+    KERNEL.naps.set(left);
+    Deadline::now()
+}
+
 pub(crate) fn unique_id() -> u64 {
     KERNEL.last_id.set(KERNEL.last_id.get() + 1);
     KERNEL.last_id.get()
@@ -126,7 +138,12 @@ pub(super) fn advance_fork_epoch() {
 }
 
 /// `holds` compares the word; there is no scheduling point between it and the enqueueing.
-pub(super) fn wait(address: usize, holds: impl Fn() -> bool, deadline: Deadline) -> Wait {
+pub(super) fn wait(
+    address: usize,
+    classes: u32,
+    holds: impl Fn() -> bool,
+    deadline: Deadline,
+) -> Wait {
     touch_token();
     count_call();
     if !holds() {
@@ -134,6 +151,7 @@ pub(super) fn wait(address: usize, holds: impl Fn() -> bool, deadline: Deadline)
     }
     let me = Rc::new(Sleeper {
         address: Cell::new(address),
+        classes,
         woken: Cell::new(false),
         parked: Cell::new(false),
         thread: loom::thread::current(),
@@ -183,10 +201,10 @@ pub(super) fn wait(address: usize, holds: impl Fn() -> bool, deadline: Deadline)
     Wait::Woken
 }
 
-pub(super) fn wake(address: usize, count: u32) -> u32 {
+pub(super) fn wake(address: usize, classes: u32, count: u32) -> u32 {
     touch_token();
     count_call();
-    let woken = take(address, count);
+    let woken = take(address, classes, count);
     for sleeper in &woken {
         sleeper.woken.set(true);
     }
@@ -199,7 +217,7 @@ pub(super) fn wake(address: usize, count: u32) -> u32 {
 pub(super) fn requeue(from: usize, count: u32, to: usize) -> u32 {
     touch_token();
     count_call();
-    let moved = take(from, count);
+    let moved = take(from, !0, count);
     for sleeper in &moved {
         sleeper.address.set(to);
     }
@@ -208,12 +226,14 @@ pub(super) fn requeue(from: usize, count: u32, to: usize) -> u32 {
     count
 }
 
-/// Takes the first sleepers on `address` off the queue: first come, first woken.
-fn take(address: usize, count: u32) -> Vec<Rc<Sleeper>> {
+/// Takes the first sleepers of `classes` on `address` off the queue: first come, first woken.
+fn take(address: usize, classes: u32, count: u32) -> Vec<Rc<Sleeper>> {
     let mut queue = KERNEL.queue.borrow_mut();
     let mut taken = Vec::new();
     queue.retain(|sleeper| {
-        let take = taken.len() < count as usize && sleeper.address.get() == address;
+        let take = taken.len() < count as usize
+            && sleeper.address.get() == address
+            && sleeper.classes & classes != 0;
         if take {
             taken.push(sleeper.clone());
         }
