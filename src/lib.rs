@@ -35,6 +35,8 @@
 //! | [`Mutex`] | one value, one owner at a time | 4 bytes and the value |
 //! | [`FairMutex`] | the same, handed to whoever sleeps for it | 4 bytes and the value |
 //! | [`ReentrantMutex`] | the same, for a thread that may have it already | 16 bytes and the value |
+//! | [`RwLock`] | one value, many readers or one writer | 4 bytes and the value |
+//! | [`RecursiveRwLock`] | the same for threads that read while they read | 4 bytes and the value |
 //! | [`Condvar`] | waiting until the value of a mutex has changed | 16 bytes |
 //! | [`Parker`] | putting one thread to sleep until somebody says go | a pointer |
 //! | [`queue::ArrayQueue`] | handing values over; says "full" and "empty" at once | |
@@ -48,6 +50,7 @@
 //! than the number of turns. Functions that lock and call each other: [`ReentrantMutex`]. Wait
 //! until it is in some state: [`Condvar`]. A stream of values from some threads to others:
 //! [`queue::BlockingQueue`]. Closures to run, and a limit on the backlog: [`pool::ThreadPool`].
+//! Long reads of a value that seldom changes: [`RwLock`].
 //! Splitting one loop over all cores: rayon. Waiting on several channels at once:
 //! crossbeam-channel. Holding a lock across an `.await`: tokio. Other systems than Linux:
 //! `std::sync` or `parking_lot`.
@@ -74,7 +77,7 @@
 //! | `loom` | no | with `--cfg loom`: all types on loom's model of memory, constructors no longer `const`; without that, nothing |
 //!
 //! Without features the crate needs neither `std` nor an allocator, and has [`Mutex`],
-//! [`FairMutex`], [`Condvar`] and [`Deadline`].
+//! [`FairMutex`], [`RwLock`], [`Condvar`] and [`Deadline`].
 //!
 //! # Platforms
 //!
@@ -111,6 +114,15 @@ mod sync;
 mod sys;
 
 pub use primitive::Deadline;
+pub use sync::rwlock;
+#[cfg(feature = "alloc")]
+pub use sync::rwlock::{ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard};
+pub use sync::rwlock::{
+    MappedRecursiveRwLockReadGuard, MappedRecursiveRwLockWriteGuard, MappedRwLockReadGuard,
+    MappedRwLockWriteGuard, RecursiveRwLock, RecursiveRwLockReadGuard,
+    RecursiveRwLockUpgradableReadGuard, RecursiveRwLockWriteGuard, RwLock, RwLockReadGuard,
+    RwLockUpgradableReadGuard, RwLockWriteGuard,
+};
 #[cfg(feature = "alloc")]
 pub use sync::{ArcFairMutexGuard, ArcMutexGuard, Parker, Unparker};
 #[cfg(feature = "std")]

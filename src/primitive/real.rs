@@ -289,6 +289,12 @@ impl<T: ?Sized> UnsafeCell<T> {
         Tracked
     }
 
+    /// Begins a shared access that lasts as long as the value returned.
+    #[inline]
+    pub(crate) fn track(&self) -> Tracked {
+        Tracked
+    }
+
     /// Runs `access` on the address, as one exclusive access.
     #[inline]
     pub(crate) fn with_mut<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {

@@ -16,6 +16,7 @@ mod parker;
 mod reentrant;
 #[cfg(feature = "alloc")]
 mod ring;
+mod rwlock;
 
 pub use condvar::Condvar;
 #[cfg(feature = "alloc")]
@@ -27,3 +28,4 @@ pub use parker::Parker;
 pub use reentrant::ReentrantMutex;
 #[cfg(feature = "alloc")]
 pub use ring::{PopError, PushError, Ring};
+pub use rwlock::RwLock;

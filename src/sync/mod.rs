@@ -8,6 +8,7 @@ mod mutex;
 mod parker;
 #[cfg(feature = "std")]
 mod reentrant_mutex;
+pub mod rwlock;
 
 pub use condvar::{Condvar, WaitTimeoutResult};
 #[cfg(feature = "alloc")]

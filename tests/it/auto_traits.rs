@@ -12,9 +12,11 @@ use lockwork::pool::{
 };
 use lockwork::queue::{ArrayQueue, BlockingQueue, IntoIter, PopError, PushError, PushErrorReason};
 use lockwork::{
-    ArcFairMutexGuard, ArcMutexGuard, ArcReentrantMutexGuard, Condvar, Deadline, FairMutex,
-    FairMutexGuard, MappedFairMutexGuard, MappedMutexGuard, MappedReentrantMutexGuard, Mutex,
-    MutexGuard, Parker, ReentrantMutex, ReentrantMutexGuard, Unparker, WaitTimeoutResult,
+    ArcFairMutexGuard, ArcMutexGuard, ArcReentrantMutexGuard, ArcRwLockReadGuard,
+    ArcRwLockWriteGuard, Condvar, Deadline, FairMutex, FairMutexGuard, MappedFairMutexGuard,
+    MappedMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard, MappedRwLockWriteGuard,
+    Mutex, MutexGuard, Parker, RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard, RwLock,
+    RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard, Unparker, WaitTimeoutResult,
 };
 
 fn error<T: std::error::Error + Send + Sync + 'static>() {}
@@ -97,6 +99,40 @@ fn guards_of_mutexes() {
     guards!(MutexGuard, MappedMutexGuard, ArcMutexGuard);
     guards!(FairMutexGuard, MappedFairMutexGuard, ArcFairMutexGuard);
     guards!(ReentrantMutexGuard, MappedReentrantMutexGuard, ArcReentrantMutexGuard);
+}
+
+#[test]
+fn rwlock() {
+    assert!(has!(RwLock<u8>: Send) && has!(RwLock<u8>: Sync) && has!(RwLock<u8>: Unpin));
+    assert!(has!(RecursiveRwLock<u8>: Send) && has!(RecursiveRwLock<u8>: Sync));
+    assert!(has!(RwLock<dyn Fn() + Send + Sync>: Sync));
+    assert!(has!(RwLock<u8>: UnwindSafe));
+    assert!(has!(RwLock<Movable>: Send) && !has!(RwLock<Movable>: Sync));
+    assert!(!has!(RwLock<Shareable>: Send) && !has!(RwLock<Shareable>: Sync));
+    assert!(!has!(RwLock<Neither>: Send) && !has!(RwLock<Neither>: Sync));
+    assert!(!has!(RecursiveRwLock<Movable>: Sync) && !has!(RecursiveRwLock<Shareable>: Sync));
+}
+
+/// A shared guard shows its lock, which others may then lock: what they get must be sendable, too.
+#[test]
+fn rwlock_guards() {
+    assert!(has!(RwLockReadGuard<'static, u8>: Sync) && !has!(RwLockReadGuard<'static, u8>: Send));
+    assert!(has!(RwLockWriteGuard<'static, u8>: Sync));
+    assert!(!has!(RwLockWriteGuard<'static, u8>: Send));
+    assert!(has!(RwLockUpgradableReadGuard<'static, u8>: Sync));
+    assert!(!has!(RwLockUpgradableReadGuard<'static, u8>: Send));
+    assert!(has!(ArcRwLockReadGuard<u8>: Sync) && !has!(ArcRwLockReadGuard<u8>: Send));
+    assert!(!has!(RwLockReadGuard<'static, Shareable>: Sync));
+    assert!(!has!(RwLockWriteGuard<'static, Shareable>: Sync));
+    assert!(!has!(RwLockUpgradableReadGuard<'static, Movable>: Sync));
+    assert!(!has!(ArcRwLockWriteGuard<Movable>: Sync));
+    assert!(!has!(ArcRwLockWriteGuard<Shareable>: Sync));
+    assert!(has!(MappedRwLockReadGuard<'static, Shareable>: Sync));
+    assert!(!has!(MappedRwLockReadGuard<'static, Movable>: Sync));
+    assert!(!has!(MappedRwLockReadGuard<'static, u8>: Send));
+    assert!(has!(MappedRwLockWriteGuard<'static, u8>: Sync));
+    assert!(!has!(MappedRwLockWriteGuard<'static, Movable>: Sync));
+    assert!(!has!(MappedRwLockWriteGuard<'static, u8>: Send));
 }
 
 #[test]

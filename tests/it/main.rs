@@ -23,4 +23,5 @@ mod parker;
 mod pool;
 mod readme;
 mod replay;
+mod rwlock;
 mod stress;

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use lockwork::queue::{ArrayQueue, BlockingQueue, PopError, PushErrorReason};
+use lockwork::rwlock::{Lock, UpgradableReadGuard, WriteGuard};
 use lockwork::{Condvar, Mutex, Parker};
 
 use super::support::random::{Rng, seed};
@@ -31,24 +32,28 @@ fn soon(rng: &mut Rng) -> Duration {
     Duration::from_nanos(rng.below(200_000))
 }
 
+/// Two halves of plain memory that agree whenever nobody is inside.
+#[derive(Default)]
+struct Halves {
+    left: u64,
+    right: u64,
+}
+
+impl Halves {
+    fn add(&mut self, rng: &mut Rng) {
+        assert_eq!(self.left, self.right, "somebody else is in here");
+        self.left += 1;
+        work(rng);
+        self.right += 1;
+    }
+
+    fn look(&self) {
+        assert_eq!(self.left, self.right, "somebody writes");
+    }
+}
+
 mod mutex {
     use super::*;
-
-    /// Two halves of plain memory that agree whenever nobody is inside.
-    #[derive(Default)]
-    struct Halves {
-        left: u64,
-        right: u64,
-    }
-
-    impl Halves {
-        fn add(&mut self, rng: &mut Rng) {
-            assert_eq!(self.left, self.right, "somebody else is in here");
-            self.left += 1;
-            work(rng);
-            self.right += 1;
-        }
-    }
 
     #[test]
     fn lock_and_try_lock() {
@@ -115,6 +120,148 @@ mod mutex {
         assert_eq!((halves.left, halves.right), (entered.iter().sum(), entered.iter().sum()));
         let patient = entered.iter().step_by(2);
         assert!(patient.into_iter().all(|&entered| entered == rounds as u64));
+    }
+}
+
+mod rwlock {
+    use super::*;
+
+    /// What one thread did to the lock in one round: how often it wrote.
+    type Round<const RECURSIVE: bool> = fn(&Lock<Halves, RECURSIVE>, &mut Rng) -> u64;
+
+    /// A crowd in which each thread does one of `rounds` after the other, at random.
+    fn crowd_does<const RECURSIVE: bool>(rounds: &[Round<RECURSIVE>]) {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let count = scaled(3_000);
+        let lock = Lock::<_, RECURSIVE>::new(Halves::default());
+        let writes = together(crowd(), |i| {
+            let mut rng = Rng::stream(seed, i as u64);
+            let mut writes = 0;
+            for n in 0..count {
+                writes += rounds[rng.below(rounds.len() as u64) as usize](&lock, &mut rng);
+                if rng.one_in(64) {
+                    thread::yield_now();
+                }
+                if n % 64 == 0 {
+                    watchdog.tick();
+                }
+            }
+            writes
+        });
+        assert!(!lock.is_locked());
+        let halves = lock.into_inner();
+        let total: u64 = writes.into_iter().sum();
+        assert_eq!((halves.left, halves.right), (total, total));
+    }
+
+    fn read<const RECURSIVE: bool>(lock: &Lock<Halves, RECURSIVE>, rng: &mut Rng) -> u64 {
+        let halves = lock.read();
+        halves.look();
+        work(rng);
+        if rng.one_in(16) {
+            thread::yield_now(); // with the lock held: writers sleep
+        }
+        halves.look();
+        0
+    }
+
+    fn write<const RECURSIVE: bool>(lock: &Lock<Halves, RECURSIVE>, rng: &mut Rng) -> u64 {
+        let mut halves = lock.write();
+        halves.add(rng);
+        if rng.one_in(16) {
+            thread::yield_now(); // everybody sleeps
+        }
+        1
+    }
+
+    fn write_fairly<const RECURSIVE: bool>(lock: &Lock<Halves, RECURSIVE>, rng: &mut Rng) -> u64 {
+        let mut halves = lock.write();
+        halves.add(rng);
+        WriteGuard::unlock_fair(halves);
+        1
+    }
+
+    fn upgrade<const RECURSIVE: bool>(lock: &Lock<Halves, RECURSIVE>, rng: &mut Rng) -> u64 {
+        let mut halves = lock.upgradable_read();
+        let before = halves.left;
+        work(rng);
+        halves.with_upgraded(|halves| {
+            assert_eq!(halves.left, before, "written between the read and the upgrade");
+            halves.add(rng);
+        });
+        halves.look();
+        if rng.one_in(2) {
+            UpgradableReadGuard::upgrade(halves).add(rng);
+            return 2;
+        }
+        UpgradableReadGuard::downgrade(halves).look();
+        1
+    }
+
+    fn downgrade<const RECURSIVE: bool>(lock: &Lock<Halves, RECURSIVE>, rng: &mut Rng) -> u64 {
+        let mut halves = lock.write();
+        halves.add(rng);
+        let written = halves.left;
+        let halves = WriteGuard::downgrade(halves);
+        work(rng);
+        assert_eq!(halves.left, written, "written while the writer goes on reading");
+        1
+    }
+
+    #[test]
+    fn readers_and_writers() {
+        crowd_does::<false>(&[read, read, read, write]);
+    }
+
+    #[test]
+    fn mostly_writers() {
+        crowd_does::<false>(&[read, write, write]);
+    }
+
+    #[test]
+    fn all_kinds() {
+        crowd_does::<false>(&[read, read, write, write_fairly, upgrade, downgrade]);
+    }
+
+    #[test]
+    fn all_kinds_with_recursive_readers() {
+        fn read_twice(lock: &Lock<Halves, true>, rng: &mut Rng) -> u64 {
+            let halves = lock.read();
+            read(lock, rng);
+            halves.look();
+            0
+        }
+        crowd_does::<true>(&[read, read_twice, write, write_fairly, upgrade, downgrade]);
+    }
+
+    /// Those with limits beside those without: whoever gives up takes no wake-up along.
+    #[test]
+    fn with_and_without_limits() {
+        fn write_soon(lock: &Lock<Halves, false>, rng: &mut Rng) -> u64 {
+            let Some(mut halves) = lock.try_write_for(soon(rng)) else { return 0 };
+            halves.add(rng);
+            1
+        }
+        fn read_soon(lock: &Lock<Halves, false>, rng: &mut Rng) -> u64 {
+            if let Some(halves) = lock.try_read_for(soon(rng)) {
+                halves.look();
+            }
+            0
+        }
+        fn upgrade_soon(lock: &Lock<Halves, false>, rng: &mut Rng) -> u64 {
+            let Some(halves) = lock.try_upgradable_read_for(soon(rng)) else { return 0 };
+            match UpgradableReadGuard::try_upgrade_for(halves, soon(rng)) {
+                Ok(mut halves) => {
+                    halves.add(rng);
+                    1
+                }
+                Err(halves) => {
+                    halves.look();
+                    0
+                }
+            }
+        }
+        crowd_does::<false>(&[read, write, write_soon, read_soon, upgrade_soon]);
     }
 }
 

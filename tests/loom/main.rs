@@ -20,4 +20,5 @@ mod parker;
 mod pool;
 mod reentrant;
 mod ring;
+mod rwlock;
 mod support;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use lockwork::queue::{ArrayQueue, BlockingQueue, PopError};
 use lockwork::{
-    Condvar, FairMutex, Mutex, MutexGuard, Parker, ReentrantMutex, ReentrantMutexGuard,
+    Condvar, FairMutex, Mutex, MutexGuard, Parker, ReentrantMutex, ReentrantMutexGuard, RwLock,
+    RwLockWriteGuard,
 };
 
 use super::forking::{fork, raw_clone};
@@ -29,6 +30,8 @@ pub(crate) const CASES: &[Case] = &[
     }),
     ("fork::a_reentrant_mutex_held_by_another_thread", reentrant_held_by_another_thread),
     ("fork::inside_unlocked", inside_unlocked),
+    ("fork::a_free_rwlock", a_free_rwlock),
+    ("fork::an_rwlock_held_by_the_forking_thread", an_rwlock_held_by_the_forking_thread),
     ("fork::waiters_of_a_condvar", || waiters_of_a_condvar(|child| fork(child))),
     ("fork::waiters_of_a_condvar_raw_clone", || waiters_of_a_condvar(|child| raw_clone(child))),
     ("fork::a_condvar_in_use", a_condvar_in_use),
@@ -127,6 +130,74 @@ fn a_mutex_held_by_the_forking_thread() -> Outcome {
         waiter.join().unwrap();
     });
     assert_eq!(mutex.into_inner(), 1);
+    Outcome::Passed
+}
+
+/// Every kind of holder and sleeper among the threads of this process.
+fn use_rwlock(lock: &RwLock<u64>) {
+    assert!(lock.try_write().is_some() && lock.try_read().is_some());
+    let before = *lock.read();
+    let writing = lock.write();
+    thread::scope(|s| {
+        let reader = asleep(s, words_of(lock), || *lock.read());
+        let writer = asleep(s, words_of(lock), || *lock.write() += 1);
+        drop(writing);
+        writer.join().unwrap();
+        assert!(reader.join().unwrap() <= before + 1);
+    });
+    together(4, |i| {
+        for _ in 0..500 {
+            if i < 2 {
+                *lock.write() += 1;
+            } else {
+                lock.upgradable_read().with_upgraded(|value| *value += 1);
+            }
+            assert!(*lock.read() > before);
+        }
+    });
+    assert_eq!(*lock.read(), before + 2001);
+}
+
+fn a_free_rwlock() -> Outcome {
+    let lock = RwLock::new(0);
+    fork(|| use_rwlock(&lock));
+    use_rwlock(&lock);
+    fork(|| use_rwlock(&lock));
+    use_rwlock(&lock);
+    Outcome::Passed
+}
+
+/// Those who sleep have waited long, and are not there in the child: what they left on the word
+/// holds nobody up there, however the guard's copy is given up.
+fn an_rwlock_held_by_the_forking_thread() -> Outcome {
+    for fair in [false, true] {
+        let lock = RwLock::new(0);
+        thread::scope(|s| {
+            let lock = &lock;
+            let mut guard = lock.write();
+            let reader = asleep(s, words_of(lock), || *lock.read());
+            let writer = asleep(s, words_of(lock), || *lock.write() += 1);
+            thread::sleep(Duration::from_millis(20));
+            let copy = &mut guard;
+            let in_child = move || {
+                // SAFETY: this process ends without using the guard again.
+                let mut guard = unsafe { std::ptr::read(copy) };
+                *guard = 5;
+                if fair {
+                    RwLockWriteGuard::unlock_fair(guard);
+                } else {
+                    drop(guard);
+                }
+                use_rwlock(lock);
+            };
+            fork(in_child);
+            assert_eq!(*guard, 0);
+            drop(guard);
+            writer.join().unwrap();
+            assert!(reader.join().unwrap() <= 1);
+        });
+        use_rwlock(&lock);
+    }
     Outcome::Passed
 }
 

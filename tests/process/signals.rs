@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use lockwork::pool::ThreadPool;
 use lockwork::queue::{BlockingQueue, PopError, PushErrorReason};
-use lockwork::{Condvar, Mutex, Parker};
+use lockwork::{Condvar, Mutex, Parker, RwLock, RwLockUpgradableReadGuard};
 
 use super::runner::{Case, Outcome, run_limited};
 use super::support::proc::tid;
@@ -169,6 +169,24 @@ fn hand_overs_under_a_storm() -> Outcome {
     });
     assert_eq!(*count.lock(), runs * 4 * rounds);
 
+    let lock = RwLock::new(0_usize);
+    let runs = storm("rwlock", 4, |me| {
+        for round in 0..rounds {
+            let before = *lock.try_read_for(Duration::MAX).expect("no limit");
+            match (me + round) % 3 {
+                0 => *lock.write() += 1,
+                1 => *lock.try_write_for(Duration::from_secs(600)).expect("ten minutes") += 1,
+                _ => *RwLockUpgradableReadGuard::upgrade(lock.upgradable_read()) += 1,
+            }
+            let reading = lock.read();
+            assert!(*reading > before);
+            if round % 8 == 0 {
+                pass(Duration::from_micros(50)); // writers sleep in both places
+            }
+        }
+    });
+    assert_eq!(*lock.read(), runs * 4 * rounds);
+
     let (requests, answers) = (BlockingQueue::new(1), BlockingQueue::new(1));
     storm("queue", 4, |i| {
         for n in 0..rounds {
@@ -212,7 +230,9 @@ fn limits_under_a_storm() -> Outcome {
     let (empty, full) = (BlockingQueue::<u8>::new(1), BlockingQueue::new(1));
     full.push(0).unwrap();
     let _held = mutex.lock();
-    storm("limits", 5, |i| {
+    let (read, written) = (RwLock::new(()), RwLock::new(()));
+    let (_reading, _writing) = (read.read(), written.write());
+    storm("limits", 9, |i| {
         for round in 0..40 {
             let wait = Duration::from_micros(500 + 100 * (round % 10));
             let start = Instant::now();
@@ -224,7 +244,11 @@ fn limits_under_a_storm() -> Outcome {
                     let refused = full.push_for(1, wait).unwrap_err();
                     assert_eq!(refused.reason(), PushErrorReason::TimedOut);
                 }
-                _ => assert!(!Parker::new().park_for(wait)),
+                4 => assert!(!Parker::new().park_for(wait)),
+                5 => assert!(read.try_write_for(wait).is_none()),
+                6 => assert!(written.try_read_for(wait).is_none()),
+                7 => assert!(written.try_upgradable_read_for(wait).is_none()),
+                _ => drop(read.upgradable_read().try_with_upgraded_for(wait, |()| ())),
             }
             assert!(start.elapsed() >= wait, "operation {i}: {:?} of {wait:?}", start.elapsed());
         }
