@@ -135,6 +135,13 @@ pub use sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 primitive::export_model!(crate::raw::EventCount);
 
+/// Texts that are about more than one type.
+#[cfg(all(any(doc, doctest), feature = "std"))]
+pub mod guide {
+    #[doc = include_str!("../docs/migrating.md")]
+    pub mod migrating {}
+}
+
 /// The examples in README, which are tests too.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
