@@ -114,6 +114,9 @@
 //! costs two wakes, and later one call to move each of the others and one to wake it when it can
 //! run.
 //!
+//! An owner of the mutex that says so moves the waiters itself, at one call each, and wakes nobody:
+//! an unlock does, one at a time.
+//!
 //! # Not provided
 //!
 //! Waiting across processes: nodes are addresses of this one.
@@ -310,6 +313,35 @@ impl Condvar {
         if self.tail.load(Relaxed).is_null() { 0 } else { self.notify_all_slow() }
     }
 
+    /// As [`notify_one`](Self::notify_one), for an owner of the mutex: queues the waiter on that
+    /// instead of waking it. One that waits with another mutex is let go.
+    ///
+    /// # Safety
+    ///
+    /// The calling context owns `mutex`.
+    #[inline]
+    pub unsafe fn notify_one_held(&self, mutex: &Mutex) -> bool {
+        // Relaxed: row e.
+        // SAFETY: by the caller's contract.
+        !self.tail.load(Relaxed).is_null() && unsafe { self.notify_one_held_slow(mutex) }
+    }
+
+    /// As [`notify_all`](Self::notify_all), for an owner of the mutex: instead of waking waiters,
+    /// queues them on that. Those that wait with another mutex are let go.
+    ///
+    /// # Safety
+    ///
+    /// The calling context owns `mutex`.
+    #[inline]
+    pub unsafe fn notify_all_held(&self, mutex: &Mutex) -> usize {
+        // Relaxed: row e.
+        if self.tail.load(Relaxed).is_null() {
+            return 0;
+        }
+        // SAFETY: by the caller's contract.
+        unsafe { self.notify_all_held_slow(mutex) }
+    }
+
     /// Whether anybody waits at this moment.
     pub fn has_waiters(&self) -> bool {
         // Relaxed: row e.
@@ -410,44 +442,91 @@ impl Condvar {
     #[cold]
     #[inline(never)]
     fn notify_one_slow(&self) -> bool {
-        let first = {
-            let _held = self.lock_list();
-            let tail = self.tail.load(Relaxed); // Relaxed: row f.
-            if tail.is_null() {
-                return false;
-            }
-            // SAFETY: the list lock is held; ring members are alive.
-            unsafe {
-                let first = (*tail).links().next;
-                self.unlink(first);
-                (*first).mark_taken();
-                first
-            }
-        };
+        let Some(first) = self.take_first() else { return false };
         // The condition variable is not touched from here on: its owner may be the one let go.
         // SAFETY: the node is ours since it is taken, and has no chain.
         unsafe { release(first) }.wake();
         true
     }
 
+    /// # Safety
+    ///
+    /// The calling context owns `mutex`.
+    #[cold]
+    #[inline(never)]
+    unsafe fn notify_one_held_slow(&self, mutex: &Mutex) -> bool {
+        let Some(first) = self.take_first() else { return false };
+        // SAFETY: the node is ours since it is taken, and has no chain; the caller owns the mutex.
+        unsafe {
+            if ptr::eq((*first).mutex, mutex) {
+                move_chain(first, mutex);
+            } else {
+                release(first).wake();
+            }
+        }
+        true
+    }
+
+    /// # Safety
+    ///
+    /// The calling context owns `mutex`.
+    #[cold]
+    #[inline(never)]
+    unsafe fn notify_all_held_slow(&self, mutex: &Mutex) -> usize {
+        let (mut taken, count) = self.take_ring();
+        while !taken.is_null() {
+            // SAFETY: the chain is ours since its nodes are taken; the caller owns the mutex. The
+            // condition variable is alive for as long as a part remains ours.
+            unsafe {
+                let others = split_off_other_mutexes(taken);
+                if ptr::eq((*taken).mutex, mutex) {
+                    move_chain(taken, mutex);
+                } else {
+                    self.release_chain(taken);
+                }
+                taken = others;
+            }
+        }
+        count
+    }
+
+    /// Takes the node out of the ring that is there longest.
+    fn take_first(&self) -> Option<*const Node> {
+        let _held = self.lock_list();
+        let tail = self.tail.load(Relaxed); // Relaxed: row f.
+        if tail.is_null() {
+            return None;
+        }
+        // SAFETY: the list lock is held; ring members are alive.
+        unsafe {
+            let first = (*tail).links().next;
+            self.unlink(first);
+            (*first).mark_taken();
+            Some(first)
+        }
+    }
+
+    /// Takes all nodes, as one chain, and says how many they are.
+    fn take_ring(&self) -> (*const Node, usize) {
+        let _held = self.lock_list();
+        let tail = self.tail.load(Relaxed).cast_const(); // Relaxed: row f.
+        if tail.is_null() {
+            return (ptr::null(), 0);
+        }
+        self.tail.store(ptr::null_mut(), Relaxed); // Relaxed: row f.
+        // SAFETY: the list lock is held, so the ring is ours to take. Its members are alive: they
+        // stay until they are released or moved.
+        unsafe {
+            let first = (*tail).links().next;
+            (*tail).set_next(ptr::null());
+            (first, take_all(first))
+        }
+    }
+
     #[cold]
     #[inline(never)]
     fn notify_all_slow(&self) -> usize {
-        let (mut taken, count) = {
-            let _held = self.lock_list();
-            let tail = self.tail.load(Relaxed).cast_const(); // Relaxed: row f.
-            if tail.is_null() {
-                return 0;
-            }
-            self.tail.store(ptr::null_mut(), Relaxed); // Relaxed: row f.
-            // SAFETY: the list lock is held, so the ring is ours to take. Its members are alive:
-            // they stay until they are released or moved.
-            unsafe {
-                let first = (*tail).links().next;
-                (*tail).set_next(ptr::null());
-                (first, take_all(first))
-            }
-        };
+        let (mut taken, count) = self.take_ring();
         while !taken.is_null() {
             // SAFETY: the chain is ours since its nodes are taken. Its first part is let go, the
             // second remains ours, and keeps the condition variable alive.

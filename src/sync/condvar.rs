@@ -108,6 +108,52 @@ impl Condvar {
         self.raw.notify_all()
     }
 
+    /// As [`notify_one`](Self::notify_one), for a caller that holds the mutex of the waiter: it is
+    /// not woken now, to find the mutex taken, but when an unlock of the mutex makes it its turn.
+    ///
+    /// A waiter that waits with another mutex is let go as usual.
+    ///
+    /// ```
+    /// use lockwork::{Condvar, Mutex};
+    ///
+    /// let (jobs, pushed) = (Mutex::new(vec![]), Condvar::new());
+    /// let mut guard = jobs.lock();
+    /// guard.push(1);
+    /// assert!(!pushed.notify_one_held(&guard), "nobody waits");
+    /// ```
+    #[doc(alias("wait morphing"))]
+    #[inline]
+    pub fn notify_one_held<T: ?Sized>(&self, guard: &MutexGuard<'_, T>) -> bool {
+        // SAFETY: the guard stands for the ownership of the mutex.
+        unsafe { self.raw.notify_one_held(guard.raw_mutex()) }
+    }
+
+    /// As [`notify_all`](Self::notify_all), for a caller that holds the mutex of the waiters: none
+    /// is woken now; each unlock of the mutex wakes the next. Returns how many there were.
+    ///
+    /// Those that wait with another mutex are let go as usual.
+    ///
+    /// ```
+    /// use lockwork::{Condvar, Mutex};
+    /// use std::thread;
+    ///
+    /// let (open, changed) = (Mutex::new(false), Condvar::new());
+    /// thread::scope(|s| {
+    ///     for _ in 0..3 {
+    ///         s.spawn(|| changed.wait_while(&mut open.lock(), |open| !*open));
+    ///     }
+    ///     let mut guard = open.lock();
+    ///     *guard = true;
+    ///     changed.notify_all_held(&guard);
+    /// });
+    /// ```
+    #[doc(alias("wait morphing"))]
+    #[inline]
+    pub fn notify_all_held<T: ?Sized>(&self, guard: &MutexGuard<'_, T>) -> usize {
+        // SAFETY: the guard stands for the ownership of the mutex.
+        unsafe { self.raw.notify_all_held(guard.raw_mutex()) }
+    }
+
     /// Unlocks the mutex, sleeps until notified, and locks the mutex again.
     ///
     /// ```

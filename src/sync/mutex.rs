@@ -179,6 +179,11 @@ guard_methods! {
 
 /// For waits on a condition variable.
 impl<'a, T: ?Sized> MutexGuard<'a, T> {
+    /// The lock below.
+    pub(super) fn raw_mutex(&self) -> &'a raw::Mutex {
+        &self.mutex.raw
+    }
+
     /// The lock below, and the tracker to suspend around a wait.
     pub(super) fn for_wait(&mut self) -> (&'a raw::Mutex, &mut Tracked) {
         (&self.mutex.raw, &mut self.track)

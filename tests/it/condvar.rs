@@ -107,6 +107,36 @@ fn counts_are_exact() {
     });
 }
 
+/// Who holds the mutex queues the waiters on it; with the same counts.
+#[test]
+fn held_notifications() {
+    let _watchdog = Watchdog::start();
+    let room = Room::default();
+    let other = Mutex::new(false);
+    thread::scope(|s| {
+        let wait = || {
+            let mut waiting = room.enter();
+            room.changed.wait(&mut waiting);
+            *waiting -= 1;
+        };
+        let waiters: [_; 5] = std::array::from_fn(|_| s.spawn(wait));
+        room.until_waiting(5);
+        let stranger = asleep(s, None, || room.changed.wait(&mut other.lock()));
+        let waiting = room.waiting.lock();
+        assert!(room.changed.notify_one_held(&waiting));
+        assert!(room.changed.notify_one_held(&waiting));
+        assert_eq!(room.changed.notify_all_held(&waiting), 4);
+        assert_eq!(room.changed.notify_all_held(&waiting), 0);
+        assert!(!room.changed.notify_one_held(&waiting));
+        // It waits with another mutex, so it need not wait for this one.
+        stranger.join().unwrap();
+        assert_eq!(*waiting, 5, "nobody else returned");
+        drop(waiting);
+        join_all(waiters);
+        assert_eq!(*room.waiting.lock(), 0);
+    });
+}
+
 /// One at a time, each thread that waits longest first.
 #[test]
 fn first_come_first_notified() {

@@ -373,10 +373,13 @@ mod condvar {
                 let held = rng
                     .one_in(2)
                     .then(|| self.mutexes[rng.below(self.mutexes.len() as u64) as usize].lock());
-                let count = if rng.one_in(all) {
-                    self.changed.notify_all() as u64
-                } else {
-                    u64::from(self.changed.notify_one())
+                // An owner may say so; for waiters with other mutexes it makes no difference.
+                let said = held.as_ref().filter(|_| rng.one_in(2));
+                let count = match (rng.one_in(all), said) {
+                    (true, Some(guard)) => self.changed.notify_all_held(guard) as u64,
+                    (true, None) => self.changed.notify_all() as u64,
+                    (false, Some(guard)) => u64::from(self.changed.notify_one_held(guard)),
+                    (false, None) => u64::from(self.changed.notify_one()),
                 };
                 drop(held);
                 self.notified.fetch_add(count, Relaxed);

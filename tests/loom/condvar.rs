@@ -277,6 +277,78 @@ fn notify_all_while_locked() {
     );
 }
 
+/// An owner of the mutex moves the waiters: nobody is woken before it unlocks.
+#[test]
+fn notify_all_held() {
+    Explore::new("condvar, notify_all_held").preemptions(1).at_least(50).run(&[0, 1, 2], || {
+        let monitor = Monitor::new(false);
+        let wait = |monitor: &Monitor<bool>| {
+            let mut go = monitor.mutex.lock();
+            monitor.changed.wait_while(&mut go, |go| !*go);
+        };
+        let second = monitor.spawn(wait);
+        let notifier = monitor.spawn(|monitor| {
+            let mut go = monitor.mutex.lock();
+            *go = true;
+            monitor.changed.notify_all_held(&go)
+        });
+        wait(&monitor);
+        second.join().unwrap();
+        notifier.join().unwrap()
+    });
+}
+
+#[test]
+fn notify_one_held() {
+    Explore::new("condvar, notify_one_held").preemptions(3).signals(1).at_least(300).run(
+        &[(false, 1), (true, 1)],
+        || {
+            let monitor = Monitor::new(0);
+            let notifier = monitor.spawn(|monitor| {
+                let mut value = monitor.mutex.lock();
+                *value = 1;
+                monitor.changed.notify_one_held(&value)
+            });
+            let mut value = monitor.mutex.lock();
+            if *value == 0 {
+                monitor.changed.wait(&mut value);
+            }
+            let seen = *value;
+            drop(value);
+            (notifier.join().unwrap(), seen)
+        },
+    );
+}
+
+/// A deadline that passes while it is moved: it was notified, and says so.
+#[test]
+fn notify_held_against_a_deadline() {
+    Explore::new("condvar, notify_one_held, timed").preemptions(3).at_least(300).run(
+        &[(false, false), (true, true)],
+        || {
+            let monitor = Monitor::new(());
+            let notifier =
+                monitor.spawn(|monitor| monitor.changed.notify_one_held(&monitor.mutex.lock()));
+            let notified = monitor.wait_briefly();
+            (notifier.join().unwrap(), notified)
+        },
+    );
+}
+
+/// Those with another mutex are let go, held as this one is.
+#[test]
+fn held_with_another_mutex() {
+    Explore::new("condvar, notify_all_held, two mutexes").preemptions(1).at_least(50).run(
+        &[0, 1, 2],
+        two_mutexes(|other, monitor| {
+            *other.lock() = true;
+            let mut go = monitor.mutex.lock();
+            *go = true;
+            monitor.changed.notify_all_held(&go)
+        }),
+    );
+}
+
 /// Two waits, of which one is timed, and one bare notification: if it found somebody, exactly one
 /// of the waits was notified by it. The wait that is not timed is ended by a second notification,
 /// whose count completes the sum.
