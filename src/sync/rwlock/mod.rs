@@ -96,7 +96,8 @@ pub type MappedRecursiveRwLockWriteGuard<'a, T> = MappedWriteGuard<'a, T, true>;
 /// woken, but not for ever. One reader and one writer at a time can be the next of their kind: when
 /// that one has waited for about a millisecond, it is passed by at most one more writer, which was
 /// on its way in before; a writer is passed by one more reader, too. Unlocking fairly, or `bump`,
-/// makes them the next at once.
+/// makes them the next at once. Where nobody has registered as the next yet, because the last one
+/// has only just been served or is being woken, a fair unlock is a plain one.
 ///
 /// # Memory ordering
 ///
