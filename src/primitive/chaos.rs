@@ -89,6 +89,10 @@ macro_rules! chaotic {
                 step_aside();
                 self.0.fetch_sub(value, order)
             }
+            pub(crate) fn fetch_and(&self, bits: $int, order: Ordering) -> $int {
+                step_aside();
+                self.0.fetch_and(bits, order)
+            }
             pub(crate) fn fetch_or(&self, bits: $int, order: Ordering) -> $int {
                 step_aside();
                 self.0.fetch_or(bits, order)

@@ -124,6 +124,22 @@ impl<S: Scope> Futex<S> {
         self.word.fetch_sub(value, order)
     }
 
+    /// Clears the lowest bit. Says whether any other bit is set, and whether the highest is.
+    #[inline]
+    pub(crate) fn clear_lowest(&self, order: Ordering) -> (bool, bool) {
+        #[cfg(all(target_arch = "x86_64", not(lockwork_portable), not(lockwork_chaos)))]
+        {
+            _ = order;
+            // SAFETY: the word lives, and is an atomic.
+            unsafe { sys::x86::clear_lowest(self.word.as_ptr()) }
+        }
+        #[cfg(not(all(target_arch = "x86_64", not(lockwork_portable), not(lockwork_chaos))))]
+        {
+            let rest = self.word.fetch_and(!1, order) & !1;
+            (rest != 0, rest >> 31 != 0)
+        }
+    }
+
     /// Sleeps while the word holds `expected`, until a wake-up, a signal or `deadline`.
     ///
     /// The kernel compares and goes to sleep in one step. The word itself is read Relaxed: order

@@ -127,6 +127,7 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::ptr;
 
 use super::Mutex;
+use super::mutex::class::ORDINARY;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
 use crate::primitive::{AtomicPtr, Deadline, Futex, Private, UnsafeCell, Wait};
 use crate::primitive::{fork_epoch, model_const_fn, mutant, ord, spin_loop, tuning};
@@ -413,7 +414,7 @@ impl Condvar {
                 continue;
             }
             let asleep = if mutant!("condvar.sleep-unannounced") { state } else { ASLEEP };
-            if node.state.wait(asleep, deadline) == Wait::TimedOut {
+            if node.state.wait_as(ORDINARY, asleep, deadline) == Wait::TimedOut {
                 if self.give_up(node) {
                     return End::TimedOut;
                 }

@@ -76,15 +76,29 @@
 //! WebKit's adaptive lock.
 
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
-use crate::primitive::{Deadline, Futex, Private, Scope, Wait};
-use crate::primitive::{model_const_fn, mutant, ord, patience, spin_loop, tuning};
+use crate::primitive::{Deadline, Futex, Private, Scope, Wait, fork_epoch, patience};
+use crate::primitive::{model_const_fn, mutant, ord, spin_loop, tuning};
 
 const LOCKED: u32 = 1 << 0;
 const SLEEPERS: u32 = 1 << 1;
 const HANDOFF: u32 = 1 << 2;
+const EPOCH_SHIFT: u32 = 3;
+const STARVING: u32 = 1 << 31;
 
 const FREE: u32 = 0;
 const HELD: u32 = LOCKED;
+
+/// A reservation, and in which process it was made.
+const MARK: u32 = !(LOCKED | SLEEPERS);
+const EPOCH: u32 = MARK & !(HANDOFF | STARVING);
+
+/// Classes of sleepers: the masks of their waits.
+pub(super) mod class {
+    /// Everybody, those that a condition variable moves here too, but the one below.
+    pub(crate) const ORDINARY: u32 = 1 << 0;
+    /// The one that made the reservation. Any wake-up will do for it.
+    pub(super) const STARVER: u32 = 1 << 1;
+}
 
 /// Pauses for which a waiter polls before it sleeps. None in the model, so that it sleeps.
 const PAUSES: u32 = tuning(255, 0);
@@ -102,8 +116,10 @@ struct Waiter {
     /// Was woken here, or counts as such: others may sleep behind it, and the lock may be reserved
     /// for it.
     woken: bool,
-    /// A reservation that stood for a whole nap.
-    stale: Option<u32>,
+    /// When it has waited for long; known from its first sleep on.
+    long: Deadline,
+    /// The reservation it made for itself, or 0.
+    mark: u32,
 }
 
 impl<S: Scope> Mutex<S> {
@@ -118,28 +134,48 @@ impl<S: Scope> Mutex<S> {
     #[inline]
     pub fn try_lock(&self) -> bool {
         // Acquire / Relaxed: rows a and e.
-        self.word.compare_exchange(FREE, HELD, ord!("mutex.a", Acquire), Relaxed).is_ok()
+        match self.word.compare_exchange(FREE, HELD, ord!("mutex.a", Acquire), Relaxed) {
+            Ok(_) => true,
+            Err(word) => word & LOCKED == 0 && self.try_lock_reserved(),
+        }
+    }
+
+    /// Takes a lock that is reserved for nobody, as it is in a child of fork.
+    #[cold]
+    fn try_lock_reserved(&self) -> bool {
+        let waiter = Waiter { woken: false, long: Deadline::NEVER, mark: 0 };
+        loop {
+            let cur = self.word.load(Relaxed); // Relaxed: the exchange decides.
+            if !waiter.may_take(cur) {
+                return false;
+            }
+            // Acquire: row b.
+            let order = ord!("mutex.b", Acquire);
+            if self.word.compare_exchange(cur, waiter.taken(cur), order, Relaxed).is_ok() {
+                return true;
+            }
+        }
     }
 
     /// Takes the lock, sleeping while it is taken.
     #[inline]
     pub fn lock(&self) {
-        if !self.try_lock() {
-            self.lock_slow(Deadline::NEVER);
-        }
+        self.lock_until(Deadline::NEVER);
     }
 
     /// Takes the lock, or returns `false` once `deadline` has passed.
     #[inline]
     pub fn lock_until(&self, deadline: Deadline) -> bool {
-        self.try_lock() || self.lock_slow(deadline)
+        // Acquire / Relaxed: rows a and e.
+        self.word.compare_exchange(FREE, HELD, ord!("mutex.a", Acquire), Relaxed).is_ok()
+            || self.lock_slow(deadline)
     }
 
     /// Whether the lock is taken, or reserved for a waiter, at this moment.
     #[inline]
     pub fn is_locked(&self) -> bool {
-        // Relaxed: row e.
-        self.word.load(Relaxed) != FREE
+        let word = self.word.load(Relaxed); // Relaxed: row e.
+        word & LOCKED != 0 || reservation(word) != 0
     }
 
     /// Releases the lock, waking one sleeper if there may be any.
@@ -151,10 +187,9 @@ impl<S: Scope> Mutex<S> {
     pub unsafe fn unlock(&self) {
         let word = &raw const self.word;
         // Release: row c. Past this line `word` is only an address (invariant 3).
-        let prev = self.word.swap(FREE, ord!("mutex.c", Release));
-        debug_assert_eq!(prev & (LOCKED | HANDOFF), LOCKED, "unlocked a free mutex");
-        if prev != HELD {
-            wake_sleeper(word);
+        let (more, starving) = self.word.clear_lowest(ord!("mutex.c", Release));
+        if more {
+            wake_sleeper(word, starving);
         }
     }
 
@@ -202,25 +237,28 @@ impl<S: Scope> Mutex<S> {
     #[inline(never)]
     unsafe fn hand_over(&self) {
         let word = &raw const self.word;
-        // Sleepers of other processes can be killed on their way; no lock waits for them.
-        // Relaxed: row f.
-        let (cur, new) = (HELD | SLEEPERS, HELD | HANDOFF);
-        let marks = !S::SHARED && self.word.compare_exchange(cur, new, Relaxed, Relaxed).is_ok();
+        // Sleepers of other processes can be killed on their way; no lock waits for them. One that
+        // reserved the lock for itself gets it anyway.
+        let cur = self.word.load(Relaxed); // Relaxed: row e.
+        let new = HELD | HANDOFF | epoch();
+        let marks = !S::SHARED
+            && cur & SLEEPERS != 0
+            && reservation(cur) == 0
+            // Relaxed: row f.
+            && self.word.compare_exchange(cur, new, Relaxed, Relaxed).is_ok();
         if !marks {
             // SAFETY: by the caller's contract.
             return unsafe { self.unlock() };
         }
         // While we own the lock, so that the mark can be taken back if nobody sleeps after all.
-        if Futex::wake(word, 1) == 0 && !mutant!("mutex.hand-to-nobody") {
-            self.word.fetch_sub(HANDOFF, Relaxed); // Relaxed: row f.
-            // SAFETY: by the caller's contract.
-            return unsafe { self.unlock() };
-        }
+        let nobody = Futex::wake(word, 1) == 0 && !mutant!("mutex.hand-to-nobody");
         // Release: row d. Past this line `word` is only an address (invariant 3).
-        let prev = self.word.fetch_sub(LOCKED, ord!("mutex.d", Release));
+        let order = ord!("mutex.d", Release);
+        let prev =
+            if nobody { self.word.swap(FREE, order) } else { self.word.fetch_sub(LOCKED, order) };
         if prev & SLEEPERS != 0 && !mutant!("mutex.hand-over-wake") {
             // Whoever was woken may have looked too early, and sleep again.
-            wake_sleeper(word);
+            wake_sleeper(word, false);
         }
     }
 
@@ -238,7 +276,7 @@ impl<S: Scope> Mutex<S> {
     }
 
     fn wait(&self, woken: bool, deadline: Deadline) -> bool {
-        let mut waiter = Waiter { woken, stale: None };
+        let mut waiter = Waiter { woken, long: Deadline::NEVER, mark: 0 };
         let mut late = false;
         loop {
             let cur = self.word.load(Relaxed); // Relaxed: the exchanges decide.
@@ -250,32 +288,37 @@ impl<S: Scope> Mutex<S> {
                 }
                 continue;
             }
-            if late && !waiter.is_expected(cur) {
-                return false;
-            }
-            let next = cur | SLEEPERS;
+            let leaves = late && !waiter.is_expected(cur);
+            let starves = !leaves && waiter.starves::<S>(cur);
+            let next = match (leaves, starves) {
+                (true, _) => waiter.left(cur),
+                (_, true) => LOCKED | SLEEPERS | STARVING | epoch(),
+                _ => cur | SLEEPERS,
+            };
             // Relaxed: row f.
             if next != cur && self.word.compare_exchange(cur, next, Relaxed, Relaxed).is_err() {
                 continue;
             }
-            let reserved = next & LOCKED == 0;
-            // A nap where a reservation may be nobody's, or a hand-over ours.
-            let until = match (late, reserved) {
-                (false, false) => deadline,
-                (false, true) => deadline.min(patience(0)),
-                (true, _) => patience(0),
+            if leaves {
+                return false;
+            }
+            if starves {
+                waiter.mark = next & MARK;
+            }
+            let classes = match waiter.owns(next) {
+                true => class::STARVER | class::ORDINARY,
+                false => class::ORDINARY,
             };
-            // What it held for stale before says nothing of a reservation made since.
-            waiter.stale = None;
-            match self.word.wait(next, until) {
+            if waiter.long == Deadline::NEVER {
+                waiter.long = patience(0);
+            }
+            let until = if late { patience(0) } else { deadline };
+            match self.word.wait_as(classes, next, until) {
                 // It tries once more before it looks at the deadline again, and says again that
                 // there are sleepers: it may have taken the only wake-up there is.
                 Wait::Woken => (waiter.woken, late) = (true, false),
-                Wait::TimedOut if until == deadline => late = true,
-                Wait::TimedOut if !mutant!("mutex.stale") => {
-                    waiter.stale = reserved.then_some(next);
-                }
-                Wait::TimedOut | Wait::Changed | Wait::Interrupted => {}
+                Wait::TimedOut => late = true,
+                Wait::Changed | Wait::Interrupted => {}
             }
             self.poll();
         }
@@ -299,28 +342,60 @@ impl<S: Scope> Mutex<S> {
     }
 }
 
+/// What the marks of a reservation made now end in.
+fn epoch() -> u32 {
+    fork_epoch() << EPOCH_SHIFT & EPOCH
+}
+
+/// How the lock is reserved: 0 if it is not, or was for a thread of another process.
+fn reservation(word: u32) -> u32 {
+    let own = word & MARK == 0 || word & EPOCH == epoch() || mutant!("mutex.trust-inherited-marks");
+    if own { word & (HANDOFF | STARVING) } else { 0 }
+}
+
 impl Waiter {
+    /// Whether the reservation is the one it made for itself.
+    fn owns(&self, word: u32) -> bool {
+        self.mark != 0 && word & MARK == self.mark
+    }
+
     /// Whether the lock is this waiter's to take.
     fn may_take(&self, word: u32) -> bool {
-        match word & (LOCKED | HANDOFF) {
-            FREE => true,
-            HANDOFF => {
-                self.woken || self.stale == Some(word) || mutant!("mutex.overtake-hand-over")
+        word & LOCKED == 0
+            && match reservation(word) {
+                0 => true,
+                HANDOFF => self.woken || mutant!("mutex.overtake-hand-over"),
+                _ => self.owns(word) || mutant!("mutex.overtake-starver"),
             }
-            _ => false,
-        }
     }
 
     /// The word when it has the lock. `SLEEPERS` if others may sleep behind it (invariant 2).
     fn taken(&self, word: u32) -> u32 {
+        // A free word without a reservation has it for a wake-up that is on its way.
+        let kept = if word & MARK != 0 { word & SLEEPERS } else { 0 };
         let owes = self.woken && !mutant!("mutex.forget-sleepers");
-        word & !HANDOFF | LOCKED | if owes { SLEEPERS } else { 0 }
+        kept | LOCKED | if owes { SLEEPERS } else { 0 }
+    }
+
+    /// Whether it has waited for long, and may reserve the lock for itself.
+    fn starves<S: Scope>(&self, word: u32) -> bool {
+        !S::SHARED
+            && word & LOCKED != 0
+            && reservation(word) == 0
+            && self.long.has_passed()
+            && !mutant!("mutex.starve")
+    }
+
+    /// The word when it has given up.
+    fn left(&self, word: u32) -> u32 {
+        if self.owns(word) { LOCKED | SLEEPERS } else { word }
     }
 
     /// Whether the lock may be about to be reserved for it (invariant 4).
     fn is_expected(&self, word: u32) -> bool {
         self.woken
-            && word & (LOCKED | HANDOFF) == LOCKED | HANDOFF
+            && word & LOCKED != 0
+            && reservation(word) == HANDOFF
             && !mutant!("mutex.leave-hand-over")
     }
 }
@@ -348,8 +423,12 @@ impl Mutex<Private> {
 
 #[cold]
 #[inline(never)]
-fn wake_sleeper<S: Scope>(word: *const Futex<S>) {
-    if !mutant!("mutex.wake") {
+fn wake_sleeper<S: Scope>(word: *const Futex<S>, starving: bool) {
+    if mutant!("mutex.wake") {
+        return;
+    }
+    // In a child of fork there is no such thread, but there may be others.
+    if !(starving && Futex::wake_classes(word, class::STARVER, 1) != 0) {
         Futex::wake(word, 1);
     }
 }

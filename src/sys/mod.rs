@@ -63,6 +63,8 @@ pub(crate) mod errno;
 pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod thread;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod x86;
 
 /// What the tests of this layer share.
 ///
