@@ -133,7 +133,7 @@ pub use sync::{Condvar, WaitTimeoutResult};
 pub use sync::{FairMutex, FairMutexGuard, MappedFairMutexGuard};
 pub use sync::{MappedMutexGuard, Mutex, MutexGuard};
 
-primitive::export_model!(crate::raw::EventCount);
+primitive::export_model!(crate::raw::EventCount, crate::raw::Mutex);
 
 /// Texts that are about more than one type.
 #[cfg(all(any(doc, doctest), feature = "std"))]

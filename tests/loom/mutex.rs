@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lockwork::model::{Explore, futex_calls, thread};
-use lockwork::{ArcMutexGuard, Mutex, MutexGuard};
+use lockwork::model::{Explore, enter_forked_child, futex_calls, thread};
+use lockwork::{ArcMutexGuard, Deadline, Mutex, MutexGuard, model_raw};
 
-use super::support::beside;
+use super::support::{Watched, beside};
 
 /// A licence to time out at any moment: see the model's notes on time.
 const SOON: Duration = Duration::from_secs(1);
@@ -52,6 +52,18 @@ fn futex_calls_only_when_somebody_sleeps() {
 #[test]
 fn three_threads() {
     Explore::new("mutex, three threads").preemptions(3).at_least(1_000).run(&[3], || {
+        let count = Arc::new(Mutex::new(0));
+        let shared = count.clone();
+        on_threads(3, move |_| *shared.lock() += 1);
+        *count.lock()
+    });
+}
+
+/// The same duty, where one of them has waited for long.
+#[test]
+fn three_threads_and_a_starver() {
+    let model = Explore::new("mutex, three threads and a starver").preemptions(2).naps(1);
+    model.at_least(1_000).run(&[3], || {
         let count = Arc::new(Mutex::new(0));
         let shared = count.clone();
         on_threads(3, move |_| *shared.lock() += 1);
@@ -311,11 +323,11 @@ fn bump_lets_a_sleeper_in() {
     });
 }
 
-/// A reservation that stands for a whole nap is anybody's: in a child of fork, whoever it was for
-/// does not exist. Here that one is only slow, and gets the lock later.
+/// A reservation made in the parent of a fork is nobody's: whoever it was for does not exist. Here
+/// that one lives on, and gets the lock later.
 #[test]
-fn reservation_goes_stale() {
-    Explore::new("mutex, stale reservation").preemptions(3).naps(1).at_least(100).run(
+fn child_of_fork_ignores_a_hand_over() {
+    Explore::new("mutex, inherited hand-over").preemptions(3).at_least(100).run(
         &words(&["mms", "msm"]),
         || {
             loom::stop_exploring();
@@ -326,9 +338,157 @@ fn reservation_goes_stale() {
             loom::explore();
             mine.push('m');
             MutexGuard::unlock_fair(mine);
+            enter_forked_child();
             sign(&log, 'm');
             sleeper.join().unwrap();
             read(&log)
+        },
+    );
+}
+
+// A waiter that has waited for long.
+
+/// A lock, and whether the waiter that this is about has had it.
+struct Contest {
+    lock: model_raw::Mutex,
+    served: Watched,
+}
+
+impl Contest {
+    /// Taken by this thread.
+    fn begin() -> Arc<Self> {
+        let contest = Self { lock: model_raw::Mutex::new(), served: Watched::new(0) };
+        contest.lock.lock();
+        Arc::new(contest)
+    }
+
+    /// As the waiter that this is about.
+    fn wait(&self) {
+        self.lock.lock();
+        self.served.set(1);
+        self.unlock();
+    }
+
+    fn unlock(&self) {
+        // SAFETY: everybody here unlocks after having locked.
+        unsafe { self.lock.unlock() };
+    }
+
+    /// Goes on for some sections, and says what became of the waiter.
+    fn compete(&self, on_reservation: fn()) -> Seen {
+        let mut seen = Seen::NoReservation;
+        for _ in 0..2 {
+            self.unlock();
+            self.lock.lock();
+            if self.served.get() == 1 {
+                break;
+            }
+            if seen == Seen::Reservation {
+                seen = Seen::Overtaken;
+            } else if self.lock.is_reserved() {
+                seen = Seen::Reservation;
+                on_reservation();
+            }
+        }
+        self.unlock();
+        seen
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Seen {
+    NoReservation,
+    Reservation,
+    Overtaken,
+}
+
+/// Whoever has reserved the lock is the next to have it.
+#[test]
+fn starver_is_not_overtaken() {
+    Explore::new("mutex, starver").preemptions(3).naps(1).at_least(100).run(
+        &[Seen::NoReservation, Seen::Reservation],
+        || {
+            loom::stop_exploring();
+            let contest = Contest::begin();
+            let waiter = beside(&contest, Contest::wait);
+            let_sleep(1);
+            loom::explore();
+            let seen = contest.compete(|| {});
+            waiter.join().unwrap();
+            seen
+        },
+    );
+}
+
+/// In a child of fork that waiter does not exist. Here it lives on, and gets the lock later.
+#[test]
+fn child_of_fork_ignores_a_starver() {
+    Explore::new("mutex, inherited starver").preemptions(3).naps(1).at_least(100).run(
+        &[Seen::NoReservation, Seen::Reservation, Seen::Overtaken],
+        || {
+            loom::stop_exploring();
+            let contest = Contest::begin();
+            let waiter = beside(&contest, Contest::wait);
+            let_sleep(1);
+            loom::explore();
+            let seen = contest.compete(enter_forked_child);
+            waiter.join().unwrap();
+            seen
+        },
+    );
+}
+
+/// The starver is woken although another has slept for longer by now, and then wakes that one.
+#[test]
+fn starver_sleeps_behind_another() {
+    Explore::new("mutex, starver and sleeper").preemptions(2).naps(1).at_least(100).run(
+        &[Seen::NoReservation, Seen::Reservation],
+        || {
+            loom::stop_exploring();
+            let contest = Contest::begin();
+            let waiter = beside(&contest, Contest::wait);
+            let_sleep(1);
+            let other = beside(&contest, |contest| {
+                contest.lock.lock();
+                contest.unlock();
+            });
+            let_sleep(2);
+            loom::explore();
+            let seen = contest.compete(|| {});
+            waiter.join().unwrap();
+            other.join().unwrap();
+            seen
+        },
+    );
+}
+
+/// A starver that gives up leaves a lock that others can have, and wakes whom it kept from it.
+#[test]
+fn starver_gives_up() {
+    Explore::new("mutex, starver with a deadline").preemptions(2).naps(1).at_least(100).run(
+        &[0, 1],
+        || {
+            loom::stop_exploring();
+            let contest = Contest::begin();
+            let waiter = beside(&contest, |contest| {
+                if contest.lock.lock_until(Deadline::after(SOON)) {
+                    contest.served.set(1);
+                    contest.unlock();
+                }
+            });
+            let_sleep(1);
+            let other = beside(&contest, |contest| {
+                contest.lock.lock();
+                contest.unlock();
+            });
+            let_sleep(2);
+            loom::explore();
+            contest.unlock();
+            contest.lock.lock();
+            contest.unlock();
+            waiter.join().unwrap();
+            other.join().unwrap();
+            contest.served.get()
         },
     );
 }
