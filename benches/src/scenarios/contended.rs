@@ -96,6 +96,6 @@ pub fn traced<L: Lock>(cell: &Contended) -> Sample {
     Sample { waits: Some(WaitLog::summary(&logs)), ..Sample::of_rivals(&performance) }
 }
 
-fn assert_exclusion<L: Lock>(lock: &L, acquired: &[u64]) {
+pub(super) fn assert_exclusion<L: Lock>(lock: &L, acquired: &[u64]) {
     assert_eq!(lock.with(|n| *n), acquired.iter().sum(), "{}: two threads were in", L::NAME);
 }
