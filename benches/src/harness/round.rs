@@ -77,6 +77,12 @@ impl Rounds {
         &self.samples[SUBJECT]
     }
 
+    /// The subject's under its second name.
+    #[must_use]
+    pub fn again(&self) -> &[Sample] {
+        &self.samples[AGAIN]
+    }
+
     /// The peers.
     pub fn peers(&self) -> impl Iterator<Item = (&'static str, &[Sample])> {
         self.everybody().skip(1)

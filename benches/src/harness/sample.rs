@@ -1,5 +1,6 @@
 //! What one peer did in one round.
 
+use super::futex_calls::FutexCalls;
 use super::stage::Performance;
 use super::stats::jain;
 use super::usage::Usage;
@@ -20,6 +21,8 @@ pub struct Sample {
     pub waits: Option<Waits>,
     /// Who was overtaken how often, if that was counted.
     pub overtaking: Option<Overtaking>,
+    /// Futex calls, and the acquisitions that they were made for, if they were counted.
+    pub futex: Option<(FutexCalls, u64)>,
     /// Instructions per operation, if the machine counts them.
     pub instructions: Option<f64>,
 }
@@ -91,6 +94,7 @@ impl Sample {
             fairness: None,
             waits: None,
             overtaking: None,
+            futex: None,
             instructions: None,
         }
     }
@@ -171,6 +175,14 @@ impl Sample {
                 ("bypass_p99", overtaking.bypass_p99),
                 ("bypass_most", overtaking.bypass_most),
                 ("bypass_undisturbed", overtaking.bypass_undisturbed),
+            ]);
+        }
+        if let Some((calls, acquired)) = self.futex {
+            figures.extend([
+                ("futex_acquisitions", acquired as f64),
+                ("futex_waits", calls.waits as f64),
+                ("futex_wakes", calls.wakes as f64),
+                ("futex_others", calls.others as f64),
             ]);
         }
         figures.extend(self.instructions.map(|n| ("instructions_per_op", n)));
