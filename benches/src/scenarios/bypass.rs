@@ -127,14 +127,20 @@ impl Log {
         let mut all = Log::new();
         logs.iter().for_each(|log| all.add(log));
         let acquired = all.acquired.max(1) as f64;
+        let longest = all.longest as f64;
+        // A bucket's largest value may be one that nobody waited for. NaN stays: of nothing.
+        let wait = |of: &Buckets, q| {
+            let found = of.quantile(q);
+            if found > longest { longest } else { found }
+        };
         Overtaking {
             contended: all.waits.len() as f64 / acquired,
             slept: all.sleeps.len() as f64 / acquired,
-            p50: all.waits.quantile(0.5),
-            p99: all.waits.quantile(0.99),
-            p99_99: all.waits.quantile(0.9999),
-            slept_p99_99: all.sleeps.quantile(0.9999),
-            longest: all.longest as f64,
+            p50: wait(&all.waits, 0.5),
+            p99: wait(&all.waits, 0.99),
+            p99_99: wait(&all.waits, 0.9999),
+            slept_p99_99: wait(&all.sleeps, 0.9999),
+            longest,
             bypass_p99: all.bypasses.quantile(0.99),
             bypass_most: all.most as f64,
             bypass_undisturbed: all.most_undisturbed as f64,
