@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 few=20
 many=120
 
-cargo build --quiet --release -p lockwork-bench --bin schedules
+cargo build --quiet --locked --release -p lockwork-bench --bin schedules
 schedules="${CARGO_TARGET_DIR:-target}/release/schedules"
 counts=$(mktemp)
 trap 'rm -f "$counts"' EXIT

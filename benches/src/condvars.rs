@@ -46,11 +46,18 @@ pub trait Condvars: 'static {
 
     /// Wakes all.
     fn notify_all(condvar: &Self::Condvar);
+
+    /// Wakes all who wait with the mutex that the caller holds, as they can get it. Those that
+    /// know no such call get the plain one, at the same point.
+    #[inline]
+    fn notify_all_held<'a, T: Send + 'a>(condvar: &Self::Condvar, _guard: &Self::Guard<'a, T>) {
+        Self::notify_all(condvar);
+    }
 }
 
 /// For the crates with parking_lot's method names.
 macro_rules! unpoisoned_condvars {
-    ($(#[$doc:meta])* $tag:ident, $name:literal, $library:ident) => {
+    ($(#[$doc:meta])* $tag:ident, $name:literal, $library:ident $(, $held:item)?) => {
         $(#[$doc])*
         #[derive(Debug)]
         pub enum $tag {}
@@ -102,13 +109,22 @@ macro_rules! unpoisoned_condvars {
             fn notify_all(condvar: &$library::Condvar) {
                 condvar.notify_all();
             }
+
+            $($held)?
         }
     };
 }
 
 unpoisoned_condvars!(
     /// The subject.
-    Lockwork, "lockwork", lockwork
+    Lockwork, "lockwork", lockwork,
+    #[inline]
+    fn notify_all_held<'a, T: Send + 'a>(
+        condvar: &lockwork::Condvar,
+        guard: &lockwork::MutexGuard<'a, T>,
+    ) {
+        condvar.notify_all_held(guard);
+    }
 );
 unpoisoned_condvars!(
     /// parking_lot.
@@ -332,7 +348,7 @@ mod tests {
     use super::*;
 
     /// A waiter is woken by either notification, and a timed one also by nothing.
-    fn wakes<C: Condvars>() {
+    fn wakes<C: Condvars>(held: bool) {
         let (mutex, condvar) = (C::mutex(0), C::condvar());
         std::thread::scope(|scope| {
             for _ in 0..3 {
@@ -351,18 +367,24 @@ mod tests {
             }
             *guard = 10;
             C::notify_one(&condvar);
-            drop(guard);
-            C::notify_all(&condvar);
+            if held {
+                C::notify_all_held(&condvar, &guard);
+            } else {
+                drop(guard);
+                C::notify_all(&condvar);
+            }
         });
         assert_eq!(*C::lock(&mutex), 13, "{}", C::NAME);
     }
 
     #[test]
     fn every_adapter_wakes() {
-        wakes::<Lockwork>();
-        wakes::<Std>();
-        wakes::<ParkingLot>();
-        wakes::<Usync>();
-        wakes::<Pthread>();
+        for held in [false, true] {
+            wakes::<Lockwork>(held);
+            wakes::<Std>(held);
+            wakes::<ParkingLot>(held);
+            wakes::<Usync>(held);
+            wakes::<Pthread>(held);
+        }
     }
 }

@@ -7,11 +7,13 @@
 //!
 //! ```sh
 //! cargo bench -p lockwork-bench --bench mutex     # one thread, then 2 to 64 on one lock: 10 min
+//! cargo bench -p lockwork-bench --bench bypass    # 8 threads a core: who is overtaken how often
 //! cargo bench -p lockwork-bench --bench condvar   # notify, ping-pong, notify_all, bounded buffer
+//! cargo bench -p lockwork-bench --bench futex     # futex calls per operation under contention
 //! cargo bench -p lockwork-bench --bench micro     # criterion: single-thread fast paths
 //! ```
 //!
-//! `-- --help` lists the options of the first two: `--quick` to see whether it runs, `--full` for
+//! `-- --help` lists the options of all but the last: `--quick` to see whether it runs, `--full` for
 //! the whole grid, `--filter TEXT` for some cells, `--rounds`, `--millis`. Each prints Markdown,
 //! ends with the rows we lose, and leaves every single round as JSON lines in `target/bench/`.
 //!

@@ -45,6 +45,7 @@ macro_rules! unpoisoned_lock {
 }
 
 unpoisoned_lock!("lockwork", lockwork::Mutex<u64>);
+unpoisoned_lock!("lockwork fair", lockwork::FairMutex<u64>);
 unpoisoned_lock!("parking_lot", parking_lot::Mutex<u64>);
 unpoisoned_lock!("usync", usync::Mutex<u64>);
 
@@ -182,6 +183,7 @@ mod tests {
     #[test]
     fn every_adapter_excludes() {
         excludes::<lockwork::Mutex<u64>>();
+        excludes::<lockwork::FairMutex<u64>>();
         excludes::<std::sync::Mutex<u64>>();
         excludes::<parking_lot::Mutex<u64>>();
         excludes::<usync::Mutex<u64>>();

@@ -10,7 +10,8 @@
 //! | [`work`]         | busy work of a given length: critical sections and think times    |
 //! | [`stage`]        | a crew of threads: seated, warmed, timed in windows, stopped      |
 //! | [`usage`]        | CPU time and context switches of a thread                         |
-//! | [`instructions`] | instructions retired, where the machine lets one count them       |
+//! | [`counter`]      | instructions and kernel events, where the machine counts them     |
+//! | [`futex_calls`]  | futex calls of a thread, by kind                                  |
 //! | [`sample`]       | what one peer did in one round                                    |
 //! | [`noise`]        | was the machine quiet during a round?                             |
 //! | [`round`]        | rounds: every peer in random order, until the floor is low enough |
@@ -20,7 +21,8 @@
 //! | [`journal`]      | one JSON line per peer and round, for programs                    |
 
 pub mod clock;
-pub mod instructions;
+pub mod counter;
+pub mod futex_calls;
 pub mod journal;
 pub mod machine;
 pub mod noise;

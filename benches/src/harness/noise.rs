@@ -63,16 +63,16 @@ impl Watch {
         }
     }
 
-    /// Ends it. Others may have used `foreign_share` of all cores.
+    /// Ends it. Others may have used `foreign_share` of all cores, a hypervisor `steal_share`.
     #[must_use]
-    pub fn disturbance(self, foreign_share: f64) -> Option<Disturbance> {
+    pub fn disturbance(self, foreign_share: f64, steal_share: f64) -> Option<Disturbance> {
         let machine = Cpus::now();
         let own = Usage::of_this_process() - self.own;
         let capacity = self.start.elapsed().as_secs_f64() * cores() as f64;
         let sentinel = sentinel() as f64 / self.sentinel as f64;
 
         let foreign = capacity - (machine.idle - self.machine.idle) - own.cpu_seconds;
-        if machine.stolen > self.machine.stolen {
+        if machine.stolen - self.machine.stolen > steal_share * capacity {
             Some(Disturbance::Steal)
         } else if foreign > ROUNDING.as_secs_f64().max(foreign_share * capacity) {
             Some(Disturbance::Foreign)

@@ -22,6 +22,9 @@ Usage: cargo bench -p lockwork-bench --bench FAMILY -- [OPTIONS]
   --seed N        of the order of peers within each round      [default: 1]
 ";
 
+/// Reads an option that only one family has.
+pub type More<'a> = dyn FnMut(&str, &mut lexopt::Parser) -> Result<bool, lexopt::Error> + 'a;
+
 /// How much to measure.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -65,21 +68,32 @@ impl Options {
     /// Reads this process's arguments. On `--help` and on mistakes it prints and exits.
     #[must_use]
     pub fn from_arguments() -> Options {
-        match Options::parse(lexopt::Parser::from_env()) {
+        Options::with_more("", &mut |_, _| Ok(false))
+    }
+
+    /// The same for a family with options of its own: `more` is given the name of each option
+    /// that is not among those above, and says whether it knew it and has read its value;
+    /// `help` describes them.
+    #[must_use]
+    pub fn with_more(help: &str, more: &mut More<'_>) -> Options {
+        match Options::parse(lexopt::Parser::from_env(), more) {
             Ok(Some(options)) => options,
             Ok(None) => {
-                print!("{HELP}");
+                print!("{HELP}{help}");
                 exit(0)
             }
             Err(mistake) => {
-                eprintln!("error: {mistake}\n\n{HELP}");
+                eprintln!("error: {mistake}\n\n{HELP}{help}");
                 exit(2)
             }
         }
     }
 
     /// `None` stands for `--help`.
-    fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
+    fn parse(
+        mut arguments: lexopt::Parser,
+        more: &mut More<'_>,
+    ) -> Result<Option<Options>, lexopt::Error> {
         let mut options = Options::default();
         let (mut limit, mut patience, mut is_benchmark) = (None, None, false);
         while let Some(argument) = arguments.next()? {
@@ -102,6 +116,12 @@ impl Options {
                 // cargo says which command it is for; without it this is `cargo test`.
                 Long("bench") => is_benchmark = true,
                 Long("help") | Short('h') => return Ok(None),
+                Long(name) => {
+                    let name = name.to_owned();
+                    if !more(&name, &mut arguments)? {
+                        return Err(Long(&name).unexpected());
+                    }
+                }
                 other => return Err(other.unexpected()),
             }
         }
@@ -122,7 +142,12 @@ fn minutes(count: u64) -> Duration {
     Duration::from_secs(60 * count)
 }
 
-fn positive(value: std::ffi::OsString) -> Result<usize, lexopt::Error> {
+/// A count.
+///
+/// # Errors
+///
+/// If it is no number, or 0.
+pub fn positive(value: std::ffi::OsString) -> Result<usize, lexopt::Error> {
     let number = value.parse()?;
     if number == 0 { Err("a count must be at least 1".into()) } else { Ok(number) }
 }
@@ -132,7 +157,7 @@ mod tests {
     use super::*;
 
     fn parse(arguments: &[&str]) -> Result<Option<Options>, lexopt::Error> {
-        Options::parse(lexopt::Parser::from_args(arguments))
+        Options::parse(lexopt::Parser::from_args(arguments), &mut |_, _| Ok(false))
     }
 
     #[test]
@@ -141,6 +166,22 @@ mod tests {
         assert_eq!((options.rounds, options.limit), (40, 80));
         let options = parse(&["--bench", "--rounds", "40", "--limit", "7"]).unwrap().unwrap();
         assert_eq!((options.rounds, options.limit), (40, 40));
+    }
+
+    #[test]
+    fn a_family_may_have_more_options() {
+        let mut seconds = 0;
+        let mut more = |name: &str, arguments: &mut lexopt::Parser| {
+            Ok(name == "seconds" && {
+                seconds = arguments.value()?.parse()?;
+                true
+            })
+        };
+        let arguments = || lexopt::Parser::from_args(["--seconds", "7", "--rounds", "40"]);
+        let options = Options::parse(arguments(), &mut more).unwrap().unwrap();
+        assert!(options.quick, "the others are read as well");
+        assert_eq!(seconds, 7);
+        assert!(Options::parse(arguments(), &mut |_, _| Ok(false)).is_err());
     }
 
     #[test]

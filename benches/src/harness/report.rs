@@ -320,7 +320,8 @@ fn worse(
 }
 
 /// A ratio as `1.23 [1.20, 1.26] ±4 %`: half the middle half's width is the scatter.
-struct Shown<'a>(&'a Estimate);
+#[derive(Debug)]
+pub struct Shown<'a>(pub &'a Estimate);
 
 impl Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -366,7 +367,8 @@ fn si(value: f64) -> String {
 }
 
 /// Nanoseconds as a person would say them.
-fn time(nanos: f64) -> String {
+#[must_use]
+pub fn time(nanos: f64) -> String {
     number(nanos, |nanos| match nanos {
         x if x >= 1e9 => format!("{:.2} s", x / 1e9),
         x if x >= 1e6 => format!("{:.1} ms", x / 1e6),

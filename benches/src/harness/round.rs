@@ -77,6 +77,12 @@ impl Rounds {
         &self.samples[SUBJECT]
     }
 
+    /// The subject's under its second name.
+    #[must_use]
+    pub fn again(&self) -> &[Sample] {
+        &self.samples[AGAIN]
+    }
+
     /// The peers.
     pub fn peers(&self) -> impl Iterator<Item = (&'static str, &[Sample])> {
         self.everybody().skip(1)
@@ -110,6 +116,8 @@ pub struct Plan {
     pub deadline: Instant,
     /// What others may use of the machine.
     pub foreign_share: f64,
+    /// What a hypervisor may take away.
+    pub steal_share: f64,
     /// What the journal says of a kept round.
     pub kept_as: &'static str,
 }
@@ -124,6 +132,7 @@ impl Plan {
             losses: options.limit,
             deadline: start + options.patience,
             foreign_share: options.foreign_share,
+            steal_share: 0.0,
             kept_as: "kept",
         }
     }
@@ -174,7 +183,7 @@ pub fn interleave<C>(
         let watch = Watch::start();
         let taken: Vec<(usize, Sample)> =
             order.iter().map(|&index| (index, (entrants[index].run)(cell))).collect();
-        let disturbance = watch.disturbance(plan.foreign_share);
+        let disturbance = watch.disturbance(plan.foreign_share, plan.steal_share);
 
         let verdict = disturbance.map_or(plan.kept_as, Disturbance::name);
         let round = rounds.kept() + dropped;

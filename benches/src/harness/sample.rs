@@ -1,5 +1,6 @@
 //! What one peer did in one round.
 
+use super::futex_calls::FutexCalls;
 use super::stage::Performance;
 use super::stats::jain;
 use super::usage::Usage;
@@ -18,6 +19,10 @@ pub struct Sample {
     pub fairness: Option<Fairness>,
     /// How long threads waited, if the run was traced.
     pub waits: Option<Waits>,
+    /// Who was overtaken how often, if that was counted.
+    pub overtaking: Option<Overtaking>,
+    /// Futex calls, and the acquisitions that they were made for, if they were counted.
+    pub futex: Option<(FutexCalls, u64)>,
     /// Instructions per operation, if the machine counts them.
     pub instructions: Option<f64>,
 }
@@ -51,6 +56,33 @@ pub struct Waits {
     pub bypass_most: f64,
 }
 
+/// Waiting and overtaking, of those acquisitions that found the lock taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Overtaking {
+    /// Their share of all acquisitions.
+    pub contended: f64,
+    /// The share of those that slept.
+    pub slept: f64,
+    /// Nanoseconds from request to grant, median.
+    pub p50: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// 99.99th percentile.
+    pub p99_99: f64,
+    /// The same of those that slept: polling does not water it down.
+    pub slept_p99_99: f64,
+    /// The longest.
+    pub longest: f64,
+    /// How many acquisitions of others came between request and grant, 99th percentile.
+    pub bypass_p99: f64,
+    /// The most.
+    pub bypass_most: f64,
+    /// The most among those that slept and were never preempted: a thread whose time was up after
+    /// its request, and before the lock knew of it, is overtaken under any lock. It says nothing
+    /// of a lock that yields: that is booked as a preemption.
+    pub bypass_undisturbed: f64,
+}
+
 impl Sample {
     /// The sum of a crew's work, where single threads' shares mean nothing.
     #[must_use]
@@ -61,6 +93,8 @@ impl Sample {
             usage: performance.usage,
             fairness: None,
             waits: None,
+            overtaking: None,
+            futex: None,
             instructions: None,
         }
     }
@@ -127,6 +161,28 @@ impl Sample {
                 ("wait_longest_ns", waits.longest),
                 ("bypass_p99", waits.bypass_p99),
                 ("bypass_most", waits.bypass_most),
+            ]);
+        }
+        if let Some(overtaking) = self.overtaking {
+            figures.extend([
+                ("contended_share", overtaking.contended),
+                ("slept_share", overtaking.slept),
+                ("wait_p50_ns", overtaking.p50),
+                ("wait_p99_ns", overtaking.p99),
+                ("wait_p99_99_ns", overtaking.p99_99),
+                ("slept_p99_99_ns", overtaking.slept_p99_99),
+                ("wait_longest_ns", overtaking.longest),
+                ("bypass_p99", overtaking.bypass_p99),
+                ("bypass_most", overtaking.bypass_most),
+                ("bypass_undisturbed", overtaking.bypass_undisturbed),
+            ]);
+        }
+        if let Some((calls, acquired)) = self.futex {
+            figures.extend([
+                ("futex_acquisitions", acquired as f64),
+                ("futex_waits", calls.waits as f64),
+                ("futex_wakes", calls.wakes as f64),
+                ("futex_others", calls.others as f64),
             ]);
         }
         figures.extend(self.instructions.map(|n| ("instructions_per_op", n)));

@@ -45,17 +45,28 @@ impl Estimate {
 
 /// The interval that holds the median of 95 % of all resamples of `sorted`.
 fn bootstrap(sorted: &[f64]) -> Interval {
+    resampled(sorted.len(), |picks| {
+        quantile(&ascending(picks.iter().map(|&pick| sorted[pick]).collect()), 0.5)
+    })
+}
+
+/// The interval that holds `figure` of 95 % of all resamples of so many rounds: it is given the
+/// numbers of the rounds to make it of.
+///
+/// # Panics
+///
+/// Without rounds.
+#[must_use]
+pub fn resampled(rounds: usize, figure: impl Fn(&[usize]) -> f64) -> Interval {
     // A fixed seed: the same rounds give the same interval.
     let mut random = fastrand::Rng::with_seed(0x5EED);
-    let medians = ascending(
-        (0..RESAMPLES)
-            .map(|_| {
-                let picks = (0..sorted.len()).map(|_| sorted[random.usize(0..sorted.len())]);
-                quantile(&ascending(picks.collect()), 0.5)
-            })
-            .collect(),
-    );
-    Interval { low: quantile(&medians, 0.025), high: quantile(&medians, 0.975) }
+    let mut picks = vec![0; rounds];
+    let figures = (0..RESAMPLES).map(|_| {
+        picks.fill_with(|| random.usize(0..rounds));
+        figure(&picks)
+    });
+    let figures = ascending(figures.collect());
+    Interval { low: quantile(&figures, 0.025), high: quantile(&figures, 0.975) }
 }
 
 fn ascending(mut values: Vec<f64>) -> Vec<f64> {

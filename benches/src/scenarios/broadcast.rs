@@ -5,7 +5,8 @@
 //! caller, on a condition variable of its own: one plain notification per cycle, the same for
 //! every peer.
 //!
-//! *Under*: the caller notifies first, then keeps the lock for the length of `hold`, so that
+//! *Held*: as *under*, by the call that is told of the guard, where there is one: waiters can then
+//! be moved to the mutex instead of being woken for nothing. *Under*: the caller notifies first, then keeps the lock for the length of `hold`, so that
 //! whoever is woken at once finds it taken. *After*: it keeps the lock for as long, unlocks, and
 //! notifies then.
 
@@ -20,12 +21,23 @@ use crossbeam_utils::CachePadded;
 pub struct Broadcast {
     /// How many wait.
     pub waiters: usize,
-    /// Is the caller still in the lock when it notifies?
-    pub notifies_under_lock: bool,
+    /// When the caller notifies.
+    pub order: Order,
     /// How long the caller keeps the lock.
     pub hold: Work,
     /// How long.
     pub timing: Timing,
+}
+
+/// When, and how, the caller notifies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// With the lock, which it shows.
+    Held,
+    /// With the lock.
+    Under,
+    /// Once it has unlocked.
+    After,
 }
 
 #[derive(Default)]
@@ -52,13 +64,14 @@ pub fn run<C: Condvars>(cell: &Broadcast) -> Sample {
                 guard.over = over;
                 guard.waiting = 0;
                 guard.generation += 1;
-                if cell.notifies_under_lock {
-                    C::notify_all(&opened);
-                    cell.hold.run();
-                    drop(guard);
-                } else {
-                    cell.hold.run();
-                    drop(guard);
+                match cell.order {
+                    Order::Held => C::notify_all_held(&opened, &guard),
+                    Order::Under => C::notify_all(&opened),
+                    Order::After => {}
+                }
+                cell.hold.run();
+                drop(guard);
+                if cell.order == Order::After {
                     C::notify_all(&opened);
                 }
                 if over {

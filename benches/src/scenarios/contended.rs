@@ -9,6 +9,7 @@
 //! as a quick acquisition: traced runs are no evidence of speed.
 
 use crate::harness::clock::{nanos, ticks};
+use crate::harness::futex_calls::{FutexCalls, FutexCounter};
 use crate::harness::sample::{Sample, WaitLog};
 use crate::harness::stage::{Timing, perform};
 use crate::harness::work::Work;
@@ -56,6 +57,38 @@ pub fn free<L: Lock>(cell: &Contended) -> Sample {
     Sample::of_rivals(&performance)
 }
 
+/// Counts futex calls: each thread's from its first operation to its last, the warm-up included.
+///
+/// # Panics
+///
+/// If the lock failed to exclude, or calls cannot be counted: ask
+/// [`FutexCounter::start`] before.
+#[must_use]
+pub fn counted<L: Lock>(cell: &Contended) -> Sample {
+    let lock = CachePadded::new(L::new());
+    let (performance, results) = perform(&cell.timing, cell.threads, |index, seat| {
+        let mut random = fastrand::Rng::with_seed(index as u64);
+        let mut counter = FutexCounter::start().expect("could be started before");
+        let mut acquired = 0;
+        while seat.proceed() {
+            lock.with(|n| {
+                *n += 1;
+                cell.section.run();
+            });
+            seat.count(1);
+            acquired += 1;
+            cell.think.run_jittered(&mut random);
+        }
+        (acquired, counter.read().expect("a running counter can be read"))
+    });
+    let mut calls = FutexCalls::default();
+    results.iter().for_each(|(_, of_one)| calls += *of_one);
+    let acquired: Vec<u64> = results.into_iter().map(|(acquired, _)| acquired).collect();
+    assert_exclusion(&*lock, &acquired);
+    let acquired = acquired.iter().sum();
+    Sample { futex: Some((calls, acquired)), ..Sample::of_rivals(&performance) }
+}
+
 /// Times each acquisition.
 ///
 /// # Panics
@@ -96,6 +129,6 @@ pub fn traced<L: Lock>(cell: &Contended) -> Sample {
     Sample { waits: Some(WaitLog::summary(&logs)), ..Sample::of_rivals(&performance) }
 }
 
-fn assert_exclusion<L: Lock>(lock: &L, acquired: &[u64]) {
+pub(super) fn assert_exclusion<L: Lock>(lock: &L, acquired: &[u64]) {
     assert_eq!(lock.with(|n| *n), acquired.iter().sum(), "{}: two threads were in", L::NAME);
 }

@@ -2,6 +2,7 @@
 
 pub mod bounded_buffer;
 pub mod broadcast;
+pub mod bypass;
 pub mod contended;
 pub mod notify;
 pub mod ping_pong;

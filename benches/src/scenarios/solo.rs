@@ -3,7 +3,7 @@
 //! The process has a second thread, which sleeps: glibc leaves locked instructions out of a process
 //! that has none, and programs that use locks have one.
 
-use crate::harness::instructions::Instructions;
+use crate::harness::counter::{Counter, Event};
 use crate::harness::sample::Sample;
 use crate::harness::usage::Usage;
 use crate::locks::Lock;
@@ -58,13 +58,22 @@ pub(super) fn repeat(length: Duration, mut operation: impl FnMut()) -> Sample {
     };
     let _company = Company::new();
     batches_for(length / 8);
-    let mut counter = Instructions::count().ok();
+    let mut counter = Counter::start(Event::Instructions).ok();
     let mut retired = || counter.as_mut().and_then(|counter| counter.read().ok());
     let (before, used) = (retired(), Usage::of_this_thread());
     let (ops, seconds) = batches_for(length);
     let usage = Usage::of_this_thread() - used;
     let instructions = retired().zip(before).map(|(end, start)| (end - start) as f64 / ops as f64);
-    Sample { ops, seconds, usage, fairness: None, waits: None, instructions }
+    Sample {
+        ops,
+        seconds,
+        usage,
+        fairness: None,
+        waits: None,
+        overtaking: None,
+        futex: None,
+        instructions,
+    }
 }
 
 /// A thread that sleeps until it is no longer needed.
