@@ -1,14 +1,19 @@
 //! Signals at a high rate: no wait fails, ends early or hangs for them.
 
+use std::cell::Cell;
 use std::env;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use lockwork::pool::ThreadPool;
 use lockwork::queue::{BlockingQueue, PopError, PushErrorReason};
-use lockwork::{Condvar, Mutex, Parker, RwLock, RwLockUpgradableReadGuard};
+use lockwork::{
+    Condvar, FairMutex, Mutex, Parker, RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard,
+    RwLock, RwLockUpgradableReadGuard, Unparker,
+};
 
 use super::runner::{Case, Outcome, run_limited};
 use super::support::proc::tid;
@@ -430,52 +435,162 @@ fn stopped_and_continued() -> Outcome {
     Outcome::Passed
 }
 
-static SHARED: Mutex<u64> = Mutex::new(0);
+/// One kind of lock, as a handler uses it and as the code that it interrupts does.
+struct Meddled {
+    what: &'static str,
+    /// What a handler may do: try, also with a limit, and wake. Says how often it got in to add one.
+    handler: fn() -> u64,
+    /// Adds one, and notices whether anybody gets in meanwhile.
+    work: fn(),
+    total: fn() -> u64,
+}
 
-/// What a handler may do: try, and notify. Neither may disturb what it interrupted, and `errno`
-/// stays what it was.
+/// Adds one in two steps that a handler or another thread could fall between.
+fn add_one(value: &mut u64) {
+    let before = *value;
+    // So that the steps stay two, with time between them.
+    (0..8).for_each(|_| std::hint::spin_loop());
+    assert_eq!(*std::hint::black_box(&mut *value), before, "somebody got in");
+    *value = before + 1;
+}
+
+static PLAIN: Mutex<u64> = Mutex::new(0);
+static FAIR: FairMutex<u64> = FairMutex::new(0);
+/// The number, and whether somebody is adding to it.
+static LEVELS: ReentrantMutex<(Cell<u64>, Cell<bool>)> =
+    ReentrantMutex::new((Cell::new(0), Cell::new(false)));
+static TABLE: RwLock<u64> = RwLock::new(0);
+static RECURSIVE: RecursiveRwLock<u64> = RecursiveRwLock::new(0);
+static UNPARKER: OnceLock<Unparker> = OnceLock::new();
+
+macro_rules! meddled_mutex {
+    ($mutex:ident) => {
+        Meddled {
+            what: stringify!($mutex),
+            handler: || {
+                let tried = $mutex.try_lock().map(|mut value| *value += 1);
+                let waited = $mutex.try_lock_for(Duration::ZERO).map(|mut value| *value += 1);
+                u64::from(tried.is_some()) + u64::from(waited.is_some())
+            },
+            work: || add_one(&mut $mutex.lock()),
+            total: || *$mutex.lock(),
+        }
+    };
+}
+
+macro_rules! meddled_rwlock {
+    ($lock:ident) => {
+        Meddled {
+            what: stringify!($lock),
+            handler: || {
+                drop(($lock.try_read(), $lock.try_read_for(Duration::ZERO)));
+                let tried = $lock.try_write().map(|mut value| *value += 1);
+                let waited = $lock.try_write_for(Duration::ZERO).map(|mut value| *value += 1);
+                let upgraded = $lock
+                    .try_upgradable_read()
+                    .and_then(|mut value| value.try_with_upgraded(|value| *value += 1));
+                [tried, waited, upgraded].iter().flatten().count() as u64
+            },
+            work: || {
+                add_one(&mut $lock.write());
+                let reading = $lock.read();
+                let before = *reading;
+                (0..8).for_each(|_| std::hint::spin_loop());
+                assert_eq!(*std::hint::black_box(&*reading), before, "written while read");
+                drop(reading);
+                $lock.upgradable_read().with_upgraded(add_one);
+            },
+            total: || *$lock.read(),
+        }
+    };
+}
+
+static MEDDLED: &[Meddled] = &[
+    meddled_mutex!(PLAIN),
+    meddled_mutex!(FAIR),
+    Meddled {
+        what: "LEVELS",
+        handler: || {
+            // It may be inside of what it interrupted; then it leaves the data alone.
+            let add = |guard: ReentrantMutexGuard<'_, (Cell<u64>, Cell<bool>)>| {
+                let own = !guard.1.get();
+                guard.0.set(guard.0.get() + u64::from(own));
+                own
+            };
+            let (tried, waited) = (LEVELS.try_lock(), LEVELS.try_lock_for(Duration::ZERO));
+            u64::from(tried.is_some_and(add)) + u64::from(waited.is_some_and(add))
+        },
+        work: || {
+            let outer = LEVELS.lock();
+            assert!(!outer.1.replace(true), "somebody else is inside");
+            let inner = LEVELS.lock();
+            let mut value = outer.0.get();
+            add_one(&mut value);
+            assert_eq!(inner.0.replace(value), value - 1, "somebody got in");
+            drop(inner);
+            outer.1.set(false);
+        },
+        total: || LEVELS.lock().0.get(),
+    },
+    meddled_rwlock!(TABLE),
+    meddled_rwlock!(RECURSIVE),
+];
+
+/// The one of [`MEDDLED`] that the handler uses.
+static CHOSEN: AtomicUsize = AtomicUsize::new(0);
+/// How often handlers got in.
+static ENTERED: AtomicU64 = AtomicU64::new(0);
+
+/// Neither may disturb what it interrupted, and `errno` stays what it was.
 extern "C" fn meddle(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
     // SAFETY: the C library's pointer to this thread's own variable.
     let errno = unsafe { *libc::__errno_location() };
-    if let Some(mut shared) = SHARED.try_lock() {
-        *shared += 1;
-    }
-    drop(SHARED.try_lock_for(Duration::ZERO));
+    ENTERED.fetch_add((MEDDLED[CHOSEN.load(Relaxed)].handler)(), Relaxed);
+    UNPARKER.get().expect("set before the handler was installed").unpark();
     // SAFETY: as above.
     assert_eq!(unsafe { *libc::__errno_location() }, errno);
     HANDLED.fetch_add(1, Relaxed);
 }
 
+/// A handler that panics ends the process. One that took part in a lock that its own thread was in
+/// the middle of taking or releasing would show as an assertion, here or in the lock, or as a hang.
 fn locks_in_a_handler() -> Outcome {
+    let parker = Parker::new();
+    UNPARKER.set(parker.unparker().clone()).expect("the only case of this process");
     install(meddle);
-    let targets = Targets::new(2);
-    let busy = AtomicUsize::new(2);
-    let (rounds, enough) = (AtomicU64::new(0), scaled(500) as u64);
-    together(3, |i| {
-        if i == 2 {
-            return targets.shoot(&busy);
-        }
-        targets.tids[i].store(tid(), Relaxed);
-        while HANDLED.load(Relaxed) < enough {
-            let mut shared = SHARED.lock();
-            let before = *shared;
-            std::hint::black_box(&mut *shared);
-            assert_eq!(*shared, before, "the handler got in");
-            *shared += 1;
-            drop(shared);
-            rounds.fetch_add(1, Relaxed);
-            (0..64).for_each(|_| std::hint::spin_loop());
-        }
-        targets.tids[i].store(0, Relaxed);
-        busy.fetch_sub(1, Relaxed);
-        while busy.load(Relaxed) > 0 {
-            thread::yield_now();
-        }
-        0
-    });
-    let (rounds, handled) = (rounds.into_inner(), HANDLED.load(Relaxed));
-    let entered = *SHARED.lock() - rounds;
-    say(&format!("{handled} handlers tried, {entered} found the lock free"));
-    assert!(entered <= handled);
+    for (chosen, lock) in MEDDLED.iter().enumerate() {
+        CHOSEN.store(chosen, Relaxed);
+        let (handled, entered) = (HANDLED.load(Relaxed), ENTERED.load(Relaxed));
+        let enough = handled + scaled(3_000) as u64;
+        let targets = Targets::new(2);
+        let busy = AtomicUsize::new(2);
+        let rounds = AtomicU64::new(0);
+        together(3, |i| {
+            if i == 2 {
+                return targets.shoot(&busy);
+            }
+            targets.tids[i].store(tid(), Relaxed);
+            let before = (lock.total)();
+            while HANDLED.load(Relaxed) < enough {
+                (lock.work)();
+                rounds.fetch_add(1, Relaxed);
+                // Outside of it for a while, too.
+                (0..16).for_each(|_| std::hint::spin_loop());
+            }
+            assert!((lock.total)() > before);
+            targets.tids[i].store(0, Relaxed);
+            busy.fetch_sub(1, Relaxed);
+            while busy.load(Relaxed) > 0 {
+                thread::yield_now();
+            }
+            0
+        });
+        // Handlers run by now: a signal is handled before its thread ends.
+        let (handled, entered) = (HANDLED.load(Relaxed) - handled, ENTERED.load(Relaxed) - entered);
+        let writes = if chosen < 3 { 1 } else { 2 };
+        assert_eq!((lock.total)(), writes * rounds.into_inner() + entered);
+        say(&format!("{}: {handled} handlers tried, {entered} times with success", lock.what));
+        assert!(parker.park_for(Duration::ZERO), "woken by a handler");
+    }
     Outcome::Passed
 }
