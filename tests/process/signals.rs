@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use lockwork::pool::ThreadPool;
 use lockwork::queue::{BlockingQueue, PopError, PushErrorReason};
+use lockwork::rwlock::{Lock, UpgradableReadGuard};
 use lockwork::{
     Condvar, FairMutex, Mutex, Parker, RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard,
-    RwLock, RwLockUpgradableReadGuard, Unparker,
+    RwLock, Unparker,
 };
 
 use super::runner::{Case, Outcome, run_limited};
@@ -158,39 +159,32 @@ fn hand_overs_under_a_storm() -> Outcome {
     });
     assert_eq!(*turn.lock(), runs * 4 * rounds);
 
-    let count = Mutex::new(0_usize);
-    let runs = storm("mutex", 4, |me| {
-        for round in 0..rounds {
-            let mut count = match (me + round) % 3 {
-                0 => count.lock(),
-                1 => count.try_lock_for(Duration::MAX).expect("no limit"),
-                _ => count.try_lock_for(Duration::from_secs(600)).expect("ten minutes"),
-            };
-            *count += 1;
-            if round % 8 == 0 {
-                pass(Duration::from_micros(50)); // the others sleep, on the mutex
-            }
-        }
-    });
-    assert_eq!(*count.lock(), runs * 4 * rounds);
+    macro_rules! mutex_under_a_storm {
+        ($Mutex:ident) => {
+            let count = $Mutex::new(Cell::new(0_usize));
+            let runs = storm(stringify!($Mutex), 4, |me| {
+                for round in 0..rounds {
+                    let count = match (me + round) % 3 {
+                        0 => count.lock(),
+                        1 => count.try_lock_for(Duration::MAX).expect("no limit"),
+                        _ => count.try_lock_for(Duration::from_secs(600)).expect("ten minutes"),
+                    };
+                    let before = count.get();
+                    if round % 8 == 0 {
+                        pass(Duration::from_micros(50)); // the others sleep, on the mutex
+                    }
+                    assert_eq!(count.replace(before + 1), before);
+                }
+            });
+            assert_eq!(count.into_inner().get(), runs * 4 * rounds);
+        };
+    }
+    mutex_under_a_storm!(Mutex);
+    mutex_under_a_storm!(FairMutex);
+    mutex_under_a_storm!(ReentrantMutex);
 
-    let lock = RwLock::new(0_usize);
-    let runs = storm("rwlock", 4, |me| {
-        for round in 0..rounds {
-            let before = *lock.try_read_for(Duration::MAX).expect("no limit");
-            match (me + round) % 3 {
-                0 => *lock.write() += 1,
-                1 => *lock.try_write_for(Duration::from_secs(600)).expect("ten minutes") += 1,
-                _ => *RwLockUpgradableReadGuard::upgrade(lock.upgradable_read()) += 1,
-            }
-            let reading = lock.read();
-            assert!(*reading > before);
-            if round % 8 == 0 {
-                pass(Duration::from_micros(50)); // writers sleep in both places
-            }
-        }
-    });
-    assert_eq!(*lock.read(), runs * 4 * rounds);
+    rwlock_under_a_storm("RwLock", &RwLock::new(0), rounds);
+    rwlock_under_a_storm("RecursiveRwLock", &RecursiveRwLock::new(0), rounds);
 
     let (requests, answers) = (BlockingQueue::new(1), BlockingQueue::new(1));
     storm("queue", 4, |i| {
@@ -228,6 +222,30 @@ fn hand_overs_under_a_storm() -> Outcome {
     Outcome::Passed
 }
 
+/// Sleepers of all sorts on one lock, which is never free for long.
+fn rwlock_under_a_storm<const RECURSIVE: bool>(
+    what: &str,
+    lock: &Lock<usize, RECURSIVE>,
+    rounds: usize,
+) {
+    let runs = storm(what, 4, |me| {
+        for round in 0..rounds {
+            let before = *lock.try_read_for(Duration::MAX).expect("no limit");
+            match (me + round) % 3 {
+                0 => *lock.write() += 1,
+                1 => *lock.try_write_for(Duration::from_secs(600)).expect("ten minutes") += 1,
+                _ => *UpgradableReadGuard::upgrade(lock.upgradable_read()) += 1,
+            }
+            let reading = lock.read();
+            assert!(*reading > before);
+            if round % 8 == 0 {
+                pass(Duration::from_micros(50)); // writers sleep in both places
+            }
+        }
+    });
+    assert_eq!(*lock.read(), runs * 4 * rounds);
+}
+
 /// Limits that nobody cuts short: neither before their time nor by an error.
 fn limits_under_a_storm() -> Outcome {
     let mutex = Mutex::new(());
@@ -237,7 +255,11 @@ fn limits_under_a_storm() -> Outcome {
     let _held = mutex.lock();
     let (read, written) = (RwLock::new(()), RwLock::new(()));
     let (_reading, _writing) = (read.read(), written.write());
-    storm("limits", 9, |i| {
+    let recursive = RecursiveRwLock::new(());
+    let _reading = recursive.read();
+    let (fair, levels) = (FairMutex::new(()), ReentrantMutex::new(()));
+    let (_fair, _level) = (fair.lock(), levels.lock());
+    storm("limits", 12, |i| {
         for round in 0..40 {
             let wait = Duration::from_micros(500 + 100 * (round % 10));
             let start = Instant::now();
@@ -253,6 +275,9 @@ fn limits_under_a_storm() -> Outcome {
                 5 => assert!(read.try_write_for(wait).is_none()),
                 6 => assert!(written.try_read_for(wait).is_none()),
                 7 => assert!(written.try_upgradable_read_for(wait).is_none()),
+                8 => assert!(fair.try_lock_for(wait).is_none()),
+                9 => assert!(levels.try_lock_for(wait).is_none()),
+                10 => assert!(recursive.try_write_for(wait).is_none()),
                 _ => drop(read.upgradable_read().try_with_upgraded_for(wait, |()| ())),
             }
             assert!(start.elapsed() >= wait, "operation {i}: {:?} of {wait:?}", start.elapsed());
@@ -570,14 +595,12 @@ fn locks_in_a_handler() -> Outcome {
                 return targets.shoot(&busy);
             }
             targets.tids[i].store(tid(), Relaxed);
-            let before = (lock.total)();
-            while HANDLED.load(Relaxed) < enough {
+            while HANDLED.load(Relaxed) < enough || rounds.load(Relaxed) < 1_000 {
                 (lock.work)();
                 rounds.fetch_add(1, Relaxed);
                 // Outside of it for a while, too.
                 (0..16).for_each(|_| std::hint::spin_loop());
             }
-            assert!((lock.total)() > before);
             targets.tids[i].store(0, Relaxed);
             busy.fetch_sub(1, Relaxed);
             while busy.load(Relaxed) > 0 {
