@@ -297,9 +297,10 @@ fn endless_waits_under_a_storm() -> Outcome {
     let parker = Parker::new();
     let unparker = parker.unparker().clone();
     let parker = Mutex::new(Some(parker));
-    let guard = held.lock();
-    let owner = Mutex::new(Some(SendGuard(guard)));
-    let runs = storm("endless", 8, |i| {
+    let (fair, written, read) = (FairMutex::new(()), RwLock::new(()), RwLock::new(()));
+    let guards = (held.lock(), fair.lock(), written.write(), read.read());
+    let owner = Mutex::new(Some(SendGuard(guards)));
+    let runs = storm("endless", 13, |i| {
         let far = Instant::now() + Duration::from_secs(60 * 60 * 24 * 365 * 200);
         match i {
             0 => changed.wait(&mut mutex.lock()),
@@ -309,9 +310,14 @@ fn endless_waits_under_a_storm() -> Outcome {
             4 => full.push_until(1, far).unwrap(),
             5 => drop(held.try_lock_until(far).expect("no limit")),
             6 => parker.lock().take().unwrap().park(),
+            7 => drop(fair.lock()),
+            8 => drop(written.read()),
+            9 => drop(written.try_upgradable_read_until(far).expect("no limit")),
+            10 => drop(written.try_write_for(Duration::MAX).expect("no limit")),
+            11 => drop(read.write()),
             _ => {
                 let before = INTERRUPTED.load(Relaxed);
-                while INTERRUPTED.load(Relaxed) - before < 7 * enough() {
+                while INTERRUPTED.load(Relaxed) - before < 12 * enough() {
                     pass(Duration::from_millis(10));
                 }
                 told.store(true, Relaxed);
@@ -329,12 +335,12 @@ fn endless_waits_under_a_storm() -> Outcome {
     Outcome::Passed
 }
 
-/// A guard that another thread drops.
-struct SendGuard<'a>(#[allow(dead_code, reason = "dropped")] lockwork::MutexGuard<'a, ()>);
+/// Guards that another thread drops.
+struct SendGuard<G>(#[allow(dead_code, reason = "dropped")] G);
 
-// SAFETY: this mutex records no owner, so it does not matter which thread unlocks it; only the type
-// is stricter. The test needs an owner that does not sleep.
-unsafe impl Send for SendGuard<'_> {}
+// SAFETY: the locks that it is used for record no owner, so it does not matter which thread unlocks
+// them; only the types are stricter. The test needs an owner that does not sleep.
+unsafe impl<G> Send for SendGuard<G> {}
 
 fn a_pool_under_a_storm() -> Outcome {
     let pool = ThreadPool::builder().threads(2).queue_capacity(2).build().unwrap();
