@@ -36,7 +36,8 @@ pub(crate) fn fence(order: Ordering) {
 #[cfg(feature = "std")]
 #[inline]
 pub(crate) fn signal_fence() {
-    core::sync::atomic::compiler_fence(Ordering::SeqCst);
+    // AcqRel: no store moves over it, either way. The processor keeps its own order for itself.
+    core::sync::atomic::compiler_fence(Ordering::AcqRel);
 }
 
 /// Tells the core that this is a polling loop.

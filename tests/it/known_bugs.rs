@@ -155,7 +155,8 @@ const BUGS: &[Bug] = &[
         "glibc 13690",
         "an unlock read the mutex after it was free, and perhaps freed",
         &[
-            "it mutex::freed_by_the_last_owner",
+            "it mutex_family::plain::freed_by_the_last_owner",
+            "it mutex_family::fair::freed_by_the_last_owner",
             "it rwlock::freed_by_the_last_owner",
             "loom mutex::freed_by_the_last_owner",
             "loom rwlock::freed_by_the_last_owner",
@@ -577,7 +578,7 @@ fn llvm_201937_who_gave_up_had_the_only_wake_up() {
 }
 
 /// A reader and writers sleep; whoever unlocks comes back before the one that was woken, who then
-/// sleeps again or not. All get in. Mutants `rwlock.forget-sleepers`, `rwlock.wake-readers-instead`.
+/// sleeps again or not. All get in. Mutants `rwlock.wake-one`, `rwlock.wake-readers-instead`.
 #[test]
 fn litebox_809_readers_behind_two_writers() {
     let watchdog = Watchdog::start();

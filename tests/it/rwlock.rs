@@ -12,7 +12,9 @@ use lockwork::{
     RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
 };
 
+use super::support::scaled;
 use super::support::threads::{asleep, join_all, together, words_of};
+use super::support::values::{Counted, Place};
 use super::support::watchdog::Watchdog;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -191,12 +193,6 @@ fn more_readers_than_can_be_counted() {
 
 #[test]
 fn the_data_comes_out_and_is_dropped_once() {
-    struct Counted<'a>(&'a AtomicUsize);
-    impl Drop for Counted<'_> {
-        fn drop(&mut self) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
     let drops = AtomicUsize::new(0);
     drop(RwLock::new(Counted(&drops)));
     assert_eq!(drops.load(Ordering::Relaxed), 1);
@@ -841,16 +837,12 @@ mod owned {
 /// The last owner frees the lock while the unlock before it may still be on its way out.
 #[test]
 fn freed_by_the_last_owner() {
-    struct Place(*mut RwLock<usize>);
-    // SAFETY: used as a shared reference until it is freed, and the lock may be shared.
-    unsafe impl Sync for Place {}
     let watchdog = Watchdog::start();
-    for _ in 0..super::support::scaled(2_000) {
-        let place = Place(Box::into_raw(Box::new(RwLock::new(0))));
+    for _ in 0..scaled(2_000) {
+        let place = Place::new(RwLock::new(0));
         together(3, |i| {
-            let place = &place;
             // SAFETY: freed by the third to come, after which nobody touches it.
-            let lock = unsafe { &*place.0 };
+            let lock = unsafe { place.get() };
             if i == 2 {
                 drop(lock.read());
             }
@@ -860,7 +852,7 @@ fn freed_by_the_last_owner() {
             drop(count);
             if last {
                 // SAFETY: the other two have had their turns, of which only an address is left.
-                drop(unsafe { Box::from_raw(place.0) });
+                unsafe { place.free() };
             }
         });
         watchdog.tick();

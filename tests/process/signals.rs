@@ -469,7 +469,7 @@ fn stopped_and_continued() -> Outcome {
 /// One kind of lock, as a handler uses it and as the code that it interrupts does.
 struct Meddled {
     what: &'static str,
-    /// What a handler may do: try, also with a limit, and wake. Says how often it got in to add one.
+    /// What a handler may do: try, also with a limit. Says how often it got in to add one.
     handler: fn() -> u64,
     /// Adds one, and notices whether anybody gets in meanwhile.
     work: fn(),
