@@ -32,6 +32,14 @@ pub(crate) fn fence(order: Ordering) {
     core::sync::atomic::fence(order);
 }
 
+/// Keeps what stands before it before what stands after it, for a signal handler of this thread.
+#[cfg(feature = "std")]
+#[inline]
+pub(crate) fn signal_fence() {
+    // AcqRel: no store moves over it, either way. The processor keeps its own order for itself.
+    core::sync::atomic::compiler_fence(Ordering::AcqRel);
+}
+
 /// Tells the core that this is a polling loop.
 #[inline]
 pub(crate) fn spin_loop() {

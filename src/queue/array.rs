@@ -21,11 +21,19 @@ use crate::raw::{PushError, Ring};
 ///
 /// Everything done before a push happens before the return of the pop that took its value.
 ///
-/// # Fork
+/// # Fork, signals, panics, allocators
 ///
 /// In a child of `fork`, an operation that another thread was in the middle of stays so for ever,
 /// and whoever comes to its slot waits for ever. Use a queue in a child only if no other thread was
 /// using it at the fork.
+///
+/// Not for signal handlers: one may have interrupted the operation that it would wait for.
+///
+/// Values are moved in and out, and nothing of theirs is called but their destructors when the
+/// queue is dropped. So no panic comes in the middle of an operation.
+///
+/// The queue allocates when it is made, and uses no thread-local, so it works in the destructors of
+/// those.
 ///
 /// # Differences
 ///

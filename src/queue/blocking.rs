@@ -30,10 +30,11 @@ use crate::raw::{self, EventCount, Ring};
 /// everything done before `close` happens before the return of an operation that says
 /// [`PopError::Closed`] or [`PushErrorReason::Closed`].
 ///
-/// # Fork
+/// # Fork, signals, panics, allocators
 ///
-/// As for [`ArrayQueue`](super::ArrayQueue): use a queue in a child of `fork` only if no other
-/// thread was using it at the fork.
+/// As for [`ArrayQueue`](super::ArrayQueue#fork-signals-panics-allocators). Threads that are asleep
+/// in the queue at a fork do no harm: in the child each operation makes a needless call for them. A
+/// signal neither ends a wait nor moves its limit.
 ///
 /// # Cost
 ///

@@ -5,7 +5,7 @@
 //! ```text
 //! owner   levels  mutex   state
 //! NOBODY  0       free    nobody has the lock
-//! NOBODY  0       taken   a thread has just taken it, or is about to release it
+//! NOBODY  0, 1    taken   a thread has just taken it, or is about to release it
 //! n       1..     taken   thread number n has it, and owes as many releases as there are levels
 //! ```
 //!
@@ -16,6 +16,9 @@
 //! 2. So whoever reads its own number has the mutex, and who has the mutex and is between the two
 //!    stores reads its own.
 //! 3. `levels` is touched by the thread that has the mutex only.
+//! 4. While a thread is the owner there is a level: it counts the first before it says that it is
+//!    the owner, and takes that back before it counts the last off. A signal handler that comes in
+//!    between meets one of the states above.
 //!
 //! # Orderings
 //!
@@ -39,11 +42,15 @@
 //!
 //! # Signals
 //!
-//! A handler that interrupts the owner between taking the mutex and storing the owner finds the
-//! mutex taken and somebody else its owner, and waits for ever.
+//! A handler that interrupts its thread between taking the mutex and storing the owner, or between
+//! taking the owner back and releasing the mutex, finds the mutex taken by nobody: it must not wait
+//! for it, but may try. Anywhere else it finds itself the owner or a stranger (invariant 4), and if
+//! it gives back the levels that it takes, the count is what it was when the interrupted code goes
+//! on.
 
 use crate::primitive::Ordering::Relaxed;
-use crate::primitive::{AtomicU64, Deadline, UnsafeCell, model_const_fn, mutant, thread_number};
+use crate::primitive::{AtomicU64, Deadline, UnsafeCell};
+use crate::primitive::{model_const_fn, mutant, signal_fence, thread_number};
 
 use super::Mutex;
 
@@ -209,6 +216,7 @@ impl ReentrantMutex {
         // SAFETY: the calling thread has the mutex.
         let levels = unsafe { self.add(1) };
         debug_assert_eq!(levels, 1, "levels of a lock that was free");
+        signal_fence(); // Invariant 4.
         // Relaxed: row b.
         self.owner.store(me, Relaxed);
     }
@@ -221,12 +229,14 @@ impl ReentrantMutex {
     #[inline]
     unsafe fn leave(&self) -> bool {
         // SAFETY: by the caller's contract.
-        let left = unsafe { self.add(-1) };
-        let last = left == 0 || mutant!("reentrant.first-release");
+        let last = unsafe { self.add(0) } == 1 || mutant!("reentrant.first-release");
         if last && !mutant!("reentrant.owner-stays") {
             // Relaxed: row b.
             self.owner.store(NOBODY, Relaxed);
+            signal_fence(); // Invariant 4.
         }
+        // SAFETY: by the caller's contract; it has the mutex still.
+        unsafe { self.add(-1) };
         last
     }
 

@@ -34,9 +34,21 @@ use crate::raw;
 ///
 /// The condition variable itself orders nothing; the mutex does.
 ///
-/// # Fork
+/// # Fork, signals, panics, allocators
 ///
-/// In a child of `fork`, waiters of the parent do not exist; the condition variable is as new.
+/// In a child of `fork`, waiters of the parent do not exist; the condition variable is as new,
+/// whatever other threads were doing with it. The rules for the mutex are
+/// [its own](crate::Mutex#fork-signals-panics-allocators).
+///
+/// A signal neither ends a wait nor moves its limit. A handler must not wait, nor notify: there is
+/// a short lock on the queue of waiters, and it may have interrupted the one who has it. An
+/// [`Unparker`](crate::Unparker) can be used there.
+///
+/// A condition of [`wait_while`](Self::wait_while) is called with the mutex locked and the thread
+/// in no queue. If it panics, the guard is as it was.
+///
+/// Nothing is allocated and no thread-local is used, so waits and notifications work below a global
+/// allocator, and in the destructors of thread-locals.
 ///
 /// # Differences
 ///

@@ -32,17 +32,15 @@ use crate::raw;
 ///
 /// Everything done before an unlock happens before everything done after the next lock.
 ///
-/// # Panics in a critical section
-///
-/// The lock is handed on when the guard is dropped, during unwinding too, and is not poisoned.
-///
 /// # Deadlocks
 ///
 /// Locking a mutex that the same thread holds blocks for ever.
 ///
-/// # Fork, signals, thread-local destructors
+/// # Fork, signals, panics, allocators
 ///
-/// As for [`Mutex`](crate::Mutex#fork-and-signals).
+/// As for [`Mutex`](crate::Mutex#fork-signals-panics-allocators). Every unlock is a fair one here,
+/// during unwinding too. So the fork that falls between an unlock and the turn of the thread it was
+/// for is less rare: the child's first `lock` then takes a millisecond.
 ///
 /// # Differences
 ///

@@ -33,30 +33,32 @@ use crate::raw;
 ///
 /// Everything done before an unlock happens before everything done after the next lock.
 ///
-/// # Panics in a critical section
+/// # Deadlocks
+///
+/// Locking a mutex that the same thread holds blocks for ever;
+/// [`ReentrantMutex`](crate::ReentrantMutex) does not.
+///
+/// # Fork, signals, panics, allocators
+///
+/// In a child of `fork`, a mutex that was free works. One that another thread held stays locked for
+/// ever, as that thread does not exist there; waits with a limit end. One that the forking thread
+/// held is held by the child's thread: the guard is there, in both processes, and each unlocks its
+/// own copy. If the fork fell between a fair unlock and the turn of the thread it was for, the
+/// child's first `lock`, or first wait with a longer limit, takes a millisecond, and until then
+/// `try_lock` finds the mutex taken.
+///
+/// A signal neither ends a wait nor moves its limit. A handler must not wait for a mutex without a
+/// limit, as it may have interrupted the owner. It may try, also with a limit, and unlock what it
+/// got; `errno` stays what it was.
 ///
 /// The lock is released when the guard is dropped, during unwinding too, and is not poisoned: what
 /// the panicking thread left half done is what the next owner finds. A closure that panics inside
 /// [`MutexGuard::map`] drops the guard; inside [`MutexGuard::unlocked`], the lock is taken again
 /// first, so that the guard still stands for it.
 ///
-/// # Deadlocks
-///
-/// Locking a mutex that the same thread holds blocks for ever;
-/// [`ReentrantMutex`](crate::ReentrantMutex) does not.
-///
-/// # Fork and signals
-///
-/// In a child of `fork`, a mutex that another thread held stays locked for ever, as that thread
-/// does not exist there; waits with a limit end. One that the forking thread held is held by the
-/// child's thread: the guard is there, in both processes, and each unlocks its own copy. If the
-/// fork fell between a fair unlock and the turn of the thread it was for, the child's first lock
-/// takes a millisecond, and until then `try_lock` finds the mutex taken. Locking
-/// inside a signal handler may find the interrupted code as the owner.
-///
-/// # Thread-local destructors
-///
-/// The lock uses no thread-local, so it works in their destructors.
+/// Nothing is allocated and no thread-local is used, so a mutex can guard a global allocator, and
+/// works in the destructors of thread-locals. An allocator has one duty more: to lock its mutex
+/// around each `fork` (`pthread_atfork`), or a child may find it locked for ever.
 ///
 /// # Differences
 ///

@@ -20,6 +20,20 @@ use crate::raw;
 ///
 /// What a thread did before `unpark` happens before the return of the `park` that took the token.
 ///
+/// # Fork, signals, panics, allocators
+///
+/// A `fork` copies a token that is there; from then on there are two parkers, one in each process,
+/// that know nothing of each other.
+///
+/// A signal neither ends a wait nor moves its limit. A handler may call
+/// [`unpark`](Unparker::unpark), which leaves `errno` what it was; it must not park, nor drop what
+/// may be the last of the parker and its unparkers.
+///
+/// Nothing of the caller's runs inside, so no panic comes in between.
+///
+/// [`new`](Self::new) allocates what the parker shares with its unparkers, and nothing else does.
+/// No thread-local is used, so a parker works in the destructors of those.
+///
 /// # Differences
 ///
 /// From `std::thread::park`: the token belongs to this object, not to the thread, so libraries do

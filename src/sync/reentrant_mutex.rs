@@ -36,25 +36,26 @@ use crate::raw;
 ///
 /// Locking panics if a thread has 2 147 483 647 levels already, and leaves the lock as it was.
 ///
-/// # Panics in a critical section
+/// # Fork, signals, panics, allocators
+///
+/// In the child of a `fork`, the thread that forked has the levels that it had, and its guards; it
+/// may lock again, and once the guards there are dropped the lock is free in the child, whatever
+/// the parent does with its own. What another thread had locked stays locked for ever in the child:
+/// no thread there owns it, and waits with a limit end. A lock that was free works.
+///
+/// A signal neither ends a wait nor moves its limit. A handler must not wait without a limit: if it
+/// interrupted its own thread on the way in or out of the lock, it finds the lock taken by nobody
+/// yet, or any more. It may try, also with a limit, if it gives back what it got before it returns;
+/// where the thread that it interrupted is the owner, so is the handler. `errno` stays what it was.
 ///
 /// Each guard gives its level back when it is dropped, during unwinding too. There is no poisoning.
+/// A closure that panics inside [`ReentrantMutexGuard::map`] drops the guard; inside
+/// [`ReentrantMutexGuard::unlocked`], the level is taken again first.
 ///
-/// # Fork
-///
-/// In the child, the thread that forked has the levels that it had, and its guards; it may lock
-/// again, and once the guards there are dropped the lock is free in the child, whatever the parent
-/// does with its own. What another thread had locked stays locked for ever in the child: no thread
-/// there owns it, and waits with a limit end. A lock that was free works.
-///
-/// # Signals
-///
-/// Not for signal handlers: one that interrupts this very code may find the lock taken and not yet
-/// owned by its own thread, and wait for itself.
-///
-/// # Thread-local destructors
-///
-/// Works there: what says which thread it is has no destructor.
+/// Nothing is allocated. What says which thread it is, a thread-local, has no destructor, so the
+/// lock works in those of others. In an allocator, use a [`Mutex`](crate::Mutex): in a library that
+/// is loaded at run time the C library may have to allocate a thread's locals when they are first
+/// used.
 ///
 /// # Differences
 ///

@@ -1,7 +1,8 @@
-//! A global allocator guarded by our own mutex, and a count of what is allocated.
+//! A global allocator guarded by our own locks, and a count of what is allocated.
 //!
-//! Every test of this binary allocates through it, so the promise that the mutex needs neither
-//! allocation nor thread-locals is tested by all of them.
+//! Every test of this binary allocates through it, so the promise that a mutex and a reader-writer
+//! lock need neither allocation nor thread-locals is tested by all of them: a lock that allocated
+//! while it waits would come back to itself and wait for ever.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -9,7 +10,10 @@ use std::thread;
 use std::time::Duration;
 
 use lockwork::queue::{ArrayQueue, BlockingQueue};
-use lockwork::{Condvar, FairMutex, Mutex, MutexGuard, Parker, ReentrantMutex};
+use lockwork::rwlock::{Lock, ReadGuard};
+use lockwork::{
+    Condvar, FairMutex, Mutex, MutexGuard, Parker, RecursiveRwLock, ReentrantMutex, RwLock,
+};
 
 use super::support::random::Rng;
 use super::support::threads::{crowd, together};
@@ -18,10 +22,12 @@ use super::support::watchdog::Watchdog;
 struct Guarded {
     /// Blocks in use, counted under the lock.
     in_use: Mutex<isize>,
+    /// Blocks that changed their size, counted twice: looked at by everybody, written at times.
+    resized: RwLock<(usize, usize)>,
 }
 
 #[global_allocator]
-static ALLOCATOR: Guarded = Guarded { in_use: Mutex::new(0) };
+static ALLOCATOR: Guarded = Guarded { in_use: Mutex::new(0), resized: RwLock::new((0, 0)) };
 
 thread_local! {
     /// Calls by this thread that asked for memory.
@@ -29,14 +35,31 @@ thread_local! {
 }
 
 impl Guarded {
-    fn enter(&self, change: isize) -> impl Drop {
+    fn enter(&self, change: isize) -> impl Sized {
         if change >= 0 {
             // Gone only while the thread ends; what happens there is nobody's count.
             let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
         }
+        if change == 0 {
+            let add = |resized: &mut (usize, usize)| {
+                resized.0 += 1;
+                resized.1 += 1;
+            };
+            let mut looking = self.resized.upgradable_read();
+            if looking.0 % 2 == 0 {
+                looking.with_upgraded(add);
+            } else {
+                drop(looking);
+                add(&mut self.resized.write());
+            }
+        }
+        let resized = self.resized.read();
+        if resized.0 != resized.1 {
+            std::process::abort(); // nobody can be told: that would allocate
+        }
         let mut in_use = self.in_use.lock();
         *in_use += change;
-        in_use
+        (in_use, resized)
     }
 }
 
@@ -94,6 +117,8 @@ fn the_lock_holds_under_a_crowd_that_allocates() {
         let mut kept: Vec<Vec<usize>> = Vec::new();
         for round in 0..rounds {
             kept.push(vec![round; rng.below(200) as usize]);
+            // Resized: the other threads are looking.
+            kept.last_mut().expect("just pushed").reserve_exact(300);
             if rng.one_in(3) {
                 let at = rng.below(kept.len() as u64) as usize;
                 drop(kept.swap_remove(at));
@@ -109,6 +134,8 @@ fn the_lock_holds_under_a_crowd_that_allocates() {
     });
     assert!(sums.into_iter().all(|whole| whole));
     assert!(*ALLOCATOR.in_use.lock() > 0, "the test harness itself uses some");
+    let resized = *ALLOCATOR.resized.read();
+    assert!(resized.0 >= crowd() * rounds / 2 && resized.0 == resized.1, "each list grew");
 }
 
 /// Waiters queue on their own stacks.
@@ -143,6 +170,38 @@ fn locks_and_waits_allocate_nothing() {
         });
         assert_eq!((here, partner.join().unwrap()), (0, 0));
     });
+}
+
+/// Nor do those of the reader-writer locks, asleep or not.
+#[test]
+fn reading_and_writing_allocate_nothing() {
+    let watchdog = Watchdog::start();
+    fn turns<const RECURSIVE: bool>(lock: &Lock<u32, RECURSIVE>, i: u32) {
+        let soon = Duration::from_micros(20);
+        *lock.write() += 1;
+        drop(lock.try_write_for(soon));
+        drop(lock.try_read_for(soon));
+        assert!(*lock.read() > 0 && lock.try_upgradable_read_for(Duration::MAX).is_some());
+        drop(ReadGuard::map(lock.read(), |value| value));
+        let mut upgradable = lock.upgradable_read();
+        if i % 16 == 0 {
+            thread::yield_now(); // the other finds it taken, and sleeps
+        }
+        let _ = upgradable.try_with_upgraded_for(soon, |_| ());
+        upgradable.with_upgraded(|value| *value += 1);
+    }
+    let (ordinary, recursive) = (RwLock::new(0), RecursiveRwLock::new(0));
+    let here = together(3, |_| {
+        allocations(|| {
+            for i in 0..500 {
+                turns(&ordinary, i);
+                turns(&recursive, i);
+                watchdog.tick();
+            }
+        })
+    });
+    assert_eq!(here, [0; 3]);
+    assert_eq!((ordinary.into_inner(), recursive.into_inner()), (3_000, 3_000));
 }
 
 #[test]

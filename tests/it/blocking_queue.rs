@@ -14,6 +14,7 @@ use lockwork::queue::{BlockingQueue, PopError, PushErrorReason};
 use super::support::random::{Rng, seed};
 use super::support::scaled;
 use super::support::threads::{asleep, together, words_of};
+use super::support::values::Counted;
 use super::support::watchdog::Watchdog;
 
 /// Runs `call` in a thread and returns once that sleeps in the queue.
@@ -359,12 +360,6 @@ mod closing {
 
     #[test]
     fn what_is_in_is_dropped_with_the_queue() {
-        struct Counted<'a>(&'a AtomicUsize);
-        impl Drop for Counted<'_> {
-            fn drop(&mut self) {
-                self.0.fetch_add(1, Relaxed);
-            }
-        }
         let drops = AtomicUsize::new(0);
         let queue = BlockingQueue::new(3);
         for _ in 0..3 {

@@ -1,15 +1,14 @@
-//! `Mutex`, `MutexGuard`, `MappedMutexGuard`.
+//! `Mutex`, `MutexGuard`, `MappedMutexGuard`: what is not tested for the whole family in
+//! `mutex_family`.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use lockwork::{MappedMutexGuard, Mutex, MutexGuard};
 
-use super::support::scaled;
 use super::support::threads::{asleep, join_all, together, words_of};
 use super::support::watchdog::Watchdog;
 
@@ -76,25 +75,6 @@ fn several_sleepers_are_each_woken() {
 }
 
 #[test]
-fn the_data_comes_out_and_is_dropped_once() {
-    struct Counted<'a>(&'a AtomicUsize);
-    impl Drop for Counted<'_> {
-        fn drop(&mut self) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-    let drops = AtomicUsize::new(0);
-    drop(Mutex::new(Counted(&drops)));
-    assert_eq!(drops.load(Ordering::Relaxed), 1);
-    let inner = Mutex::new(Counted(&drops)).into_inner();
-    assert_eq!(drops.load(Ordering::Relaxed), 1, "moved out, not dropped");
-    drop(inner);
-    assert_eq!(drops.load(Ordering::Relaxed), 2);
-    std::mem::forget(Mutex::new(Counted(&drops)).lock());
-    assert_eq!(drops.load(Ordering::Relaxed), 3, "a forgotten guard keeps no data");
-}
-
-#[test]
 fn exclusive_access_needs_no_lock() {
     let mut mutex = Mutex::new(vec![1]);
     mutex.get_mut().push(2);
@@ -104,19 +84,6 @@ fn exclusive_access_needs_no_lock() {
     assert!(mutex.is_locked());
     mutex.get_mut().push(3);
     assert_eq!(mutex.into_inner(), [1, 2, 3]);
-}
-
-#[test]
-fn data_ptr_is_where_the_guard_points() {
-    let mutex = Mutex::new(7_u64);
-    let guard = mutex.lock();
-    assert!(std::ptr::eq(mutex.data_ptr(), &*guard));
-}
-
-#[test]
-fn conversions() {
-    assert_eq!(*Mutex::from(3).lock(), 3);
-    assert_eq!(*Mutex::<String>::default().lock(), "");
 }
 
 #[test]
@@ -156,25 +123,6 @@ fn a_panic_releases_the_lock_and_keeps_the_data() {
     *mutex.lock() += 1;
     assert_eq!(*mutex.lock(), 42);
     assert_eq!(Arc::into_inner(mutex).unwrap().into_inner(), 42);
-}
-
-/// The lock is free by the time that the destructors of what was declared earlier run.
-#[test]
-fn locked_again_while_unwinding() {
-    struct Later<'a>(&'a Mutex<u32>);
-    impl Drop for Later<'_> {
-        fn drop(&mut self) {
-            *self.0.lock() += 1;
-        }
-    }
-    let mutex = Mutex::new(0);
-    catch_unwind(AssertUnwindSafe(|| {
-        let _later = Later(&mutex);
-        let _guard = mutex.lock();
-        panic!("with a guard in a local");
-    }))
-    .unwrap_err();
-    assert_eq!(*mutex.lock(), 1);
 }
 
 mod timed {
@@ -293,32 +241,6 @@ mod guards {
         assert_eq!(mutex.into_inner(), [1, 20]);
     }
 
-    /// The guard is used up by the call, so nobody else could unlock.
-    #[test]
-    fn a_panic_while_mapping_unlocks() {
-        let mutex = Mutex::new((1, 2));
-        fn part(_: &mut (i32, i32)) -> &mut i32 {
-            panic!("no part")
-        }
-        let attempts: [&dyn Fn(); 4] = [
-            &|| drop(MutexGuard::map(mutex.lock(), part)),
-            &|| drop(MutexGuard::try_map(mutex.lock(), |pair| Some(part(pair)))),
-            &|| {
-                let whole = MutexGuard::map(mutex.lock(), |pair| pair);
-                drop(MappedMutexGuard::map(whole, part));
-            },
-            &|| {
-                let whole = MutexGuard::map(mutex.lock(), |pair| pair);
-                drop(MappedMutexGuard::try_map(whole, |pair| Some(part(pair))));
-            },
-        ];
-        for attempt in attempts {
-            catch_unwind(AssertUnwindSafe(attempt)).unwrap_err();
-            assert!(!mutex.is_locked());
-        }
-        assert_eq!(*mutex.lock(), (1, 2));
-    }
-
     #[test]
     fn a_panic_with_a_mapped_guard_unlocks() {
         let mutex = Mutex::new((1, 2));
@@ -405,36 +327,5 @@ mod shown {
         assert!(format!("{mutex:#?}").contains("<locked>"));
         assert!(!mutex.is_locked());
         mutex.lock().0.set(None);
-    }
-}
-
-/// The last owner may free the mutex while the unlock before it is still on its way out: by then
-/// that unlock touches nothing. (With reference counts nobody could tell: each owner keeps its own
-/// until its unlock has returned.)
-#[test]
-fn freed_by_the_last_owner() {
-    /// Whoever finds itself to be the third frees the mutex.
-    struct Place(*mut Mutex<usize>);
-    // SAFETY: used as a shared reference until it is freed, and a mutex may be shared.
-    unsafe impl Sync for Place {}
-
-    let watchdog = Watchdog::start();
-    for _ in 0..scaled(1_000) {
-        let place = Place(Box::into_raw(Box::new(Mutex::new(0))));
-        let place = &place;
-        let freed = together(3, |_| {
-            // SAFETY: not freed: this thread has not been counted yet.
-            let mut owners = unsafe { &*place.0 }.lock();
-            *owners += 1;
-            let last = *owners == 3;
-            drop(owners);
-            if last {
-                // SAFETY: made by `Box::into_raw`, and all three have had it.
-                drop(unsafe { Box::from_raw(place.0) });
-            }
-            usize::from(last)
-        });
-        assert_eq!(freed.iter().sum::<usize>(), 1);
-        watchdog.tick();
     }
 }

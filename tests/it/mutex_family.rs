@@ -19,18 +19,10 @@ use lockwork::{
 use super::support::random::{Rng, seed};
 use super::support::scaled;
 use super::support::threads::{asleep, crowd, join_all, together, words_of};
+use super::support::values::{Counted, Place};
 use super::support::watchdog::Watchdog;
 
 const A_MOMENT: Duration = Duration::from_millis(1);
-
-/// Counts what is dropped.
-struct Counted<'a>(&'a AtomicUsize);
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Relaxed);
-    }
-}
 
 macro_rules! family {
     (
@@ -452,6 +444,35 @@ macro_rules! family {
             }))
             .unwrap_err();
             assert_eq!(mutex.lock().get(), 2);
+        }
+
+        /// The last owner may free the mutex while the unlock before it is still on its way out:
+        /// by then that unlock touches nothing.
+        #[test]
+        fn freed_by_the_last_owner() {
+            let watchdog = Watchdog::start();
+            for round in 0..scaled(600) {
+                let place = Place::new($Mutex::new(Cell::new(0)));
+                let freed = together(3, |_| {
+                    // SAFETY: not freed: this thread has not been counted yet.
+                    let owners = unsafe { place.get() }.lock();
+                    owners.set(owners.get() + 1);
+                    let last = owners.get() == 3;
+                    if round % 2 == 0 {
+                        drop(owners);
+                    } else {
+                        $Guard::unlock_fair(owners);
+                    }
+                    if last {
+                        // SAFETY: all three have had it, and two of them are at most on their way
+                        // out of it.
+                        unsafe { place.free() };
+                    }
+                    usize::from(last)
+                });
+                assert_eq!(freed.iter().sum::<usize>(), 1);
+                watchdog.tick();
+            }
         }
 
         mod stress {

@@ -4,10 +4,16 @@
 //! none. Two more children show that the ban bites.
 
 use lockwork::queue::{ArrayQueue, BlockingQueue};
-use lockwork::{Condvar, FairMutex, Mutex, MutexGuard, Parker, ReentrantMutex};
+use lockwork::rwlock::{Lock, ReadGuard, UpgradableReadGuard, WriteGuard};
+use lockwork::{
+    Condvar, FairMutex, FairMutexGuard, Mutex, MutexGuard, Parker, RecursiveRwLock, ReentrantMutex,
+    ReentrantMutexGuard, RwLock,
+};
 
 use super::support::threads::{asleep, words_of};
 use super::support::{child, say, seccomp};
+use std::cell::Cell;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -90,6 +96,97 @@ fn uncontended_operations_enter_no_kernel() {
     })
 }
 
+/// Also the ways that are fair, or give way, with nobody to be fair to.
+#[test]
+fn no_kind_of_mutex_enters_the_kernel_for_nobody() {
+    const TEST: &str = "no_syscalls::no_kind_of_mutex_enters_the_kernel_for_nobody";
+    if !child::is(TEST) {
+        return judge(TEST, |output| child::assert_exit(output, 0));
+    }
+    macro_rules! turns {
+        ($Mutex:ident, $Guard:ident, $mutex:ident) => {
+            let guard = $mutex.lock();
+            guard.set(guard.get() + 1);
+            drop(guard);
+            drop($mutex.try_lock());
+            drop($mutex.try_lock_for(Duration::from_secs(1)));
+            drop($mutex.lock_arc());
+            drop($Guard::map($mutex.lock(), |value| value));
+            $Guard::unlock_fair($mutex.lock());
+            let mut guard = $mutex.lock();
+            $Guard::bump(&mut guard);
+            $Guard::unlocked(&mut guard, || assert!(!$mutex.is_locked()));
+            $Guard::unlocked_fair(&mut guard, || assert!(!$mutex.is_locked()));
+        };
+    }
+    let plain = Arc::new(Mutex::new(Cell::new(0)));
+    let fair = Arc::new(FairMutex::new(Cell::new(0)));
+    let reentrant = Arc::new(ReentrantMutex::new(Cell::new(0)));
+    forbidden(|| {
+        for _ in 0..1_000 {
+            turns!(Mutex, MutexGuard, plain);
+            turns!(FairMutex, FairMutexGuard, fair);
+            turns!(ReentrantMutex, ReentrantMutexGuard, reentrant);
+        }
+        assert_eq!(plain.lock().get() + fair.lock().get() + reentrant.lock().get(), 3_000);
+    })
+}
+
+/// Every way in, out, and from one kind to another.
+#[test]
+fn no_kind_of_reader_or_writer_enters_the_kernel_for_nobody() {
+    const TEST: &str = "no_syscalls::no_kind_of_reader_or_writer_enters_the_kernel_for_nobody";
+    if !child::is(TEST) {
+        return judge(TEST, |output| child::assert_exit(output, 0));
+    }
+    fn turns<const RECURSIVE: bool>(lock: &Arc<Lock<u32, RECURSIVE>>) {
+        let soon = Duration::from_secs(1);
+        *lock.write() += 1;
+        drop((lock.read(), lock.try_read(), lock.try_read_for(soon), lock.upgradable_read()));
+        drop(lock.try_write());
+        drop(lock.try_write_for(soon));
+        drop(lock.try_upgradable_read_for(soon));
+        drop((lock.read_arc(), lock.upgradable_read_arc()));
+        drop(lock.write_arc());
+        drop(ReadGuard::map(lock.read(), |value| value));
+        drop(WriteGuard::map(lock.write(), |value| value));
+        macro_rules! give_way {
+            ($Guard:ident, $lock:ident) => {
+                $Guard::unlock_fair(lock.$lock());
+                let mut guard = lock.$lock();
+                $Guard::bump(&mut guard);
+                $Guard::unlocked(&mut guard, || assert!(!lock.is_locked()));
+                $Guard::unlocked_fair(&mut guard, || assert!(!lock.is_locked()));
+                drop(guard);
+            };
+        }
+        give_way!(ReadGuard, read);
+        give_way!(WriteGuard, write);
+        give_way!(UpgradableReadGuard, upgradable_read);
+        let mut upgradable = WriteGuard::downgrade_to_upgradable(lock.write());
+        upgradable.with_upgraded(|value| *value += 1);
+        assert_eq!(upgradable.try_with_upgraded_for(soon, |value| *value += 1), Some(()));
+        let beside = lock.read();
+        assert!(upgradable.try_with_upgraded(|_| ()).is_none() && lock.try_write().is_none());
+        drop(beside);
+        let reading = WriteGuard::downgrade(UpgradableReadGuard::upgrade(upgradable));
+        assert!(lock.try_write().is_none());
+        drop(reading);
+        let writing = UpgradableReadGuard::try_upgrade_for(lock.upgradable_read(), soon).unwrap();
+        assert!(lock.try_read().is_none() && lock.try_upgradable_read().is_none());
+        drop(writing);
+        drop(UpgradableReadGuard::downgrade(lock.upgradable_read()));
+    }
+    let (ordinary, recursive) = (Arc::new(RwLock::new(0)), Arc::new(RecursiveRwLock::new(0)));
+    forbidden(|| {
+        for _ in 0..1_000 {
+            turns(&ordinary);
+            turns(&recursive);
+        }
+        assert_eq!(*ordinary.read() + *recursive.read(), 6_000);
+    })
+}
+
 /// A deadline that has passed is looked at before the kernel is asked to wait for it, or the kernel
 /// is asked: either way a call with a sleeper in view does enter it. So the ban is in force.
 #[test]
@@ -124,17 +221,23 @@ fn one_call_after_a_waiter_timed_out() {
     if !child::is(TEST) {
         return judge(TEST, |output| child::assert_exit(output, 0));
     }
+    let limit = Duration::from_millis(1);
     let (mutex, changed) = (Mutex::new(()), Condvar::new());
-    let held = mutex.lock();
-    assert!(mutex.try_lock_for(Duration::from_millis(1)).is_none());
+    let (fair, table, recursive) = (FairMutex::new(()), RwLock::new(()), RecursiveRwLock::new(()));
+    let held = (mutex.lock(), fair.lock(), table.write(), recursive.read());
+    assert!(mutex.try_lock_for(limit).is_none() && fair.try_lock_for(limit).is_none());
+    assert!(table.try_read_for(limit).is_none() && table.try_write_for(limit).is_none());
+    assert!(recursive.try_write_for(limit).is_none());
     drop(held); // may enter the kernel
-    assert!(changed.wait_for(&mut mutex.lock(), Duration::from_millis(1)).timed_out());
+    assert!(changed.wait_for(&mut mutex.lock(), limit).timed_out());
     let queue = BlockingQueue::new(1);
     assert!(queue.pop_for(Duration::from_millis(1)).is_err());
     let parker = Parker::new();
     assert!(!parker.park_for(Duration::from_millis(1)));
     forbidden(|| {
-        drop(mutex.lock());
+        drop((mutex.lock(), fair.lock()));
+        drop((table.write(), recursive.write()));
+        drop((table.read(), recursive.upgradable_read()));
         assert_eq!(changed.notify_all(), 0);
         queue.push(1).unwrap();
         assert_eq!(queue.pop(), Ok(1));

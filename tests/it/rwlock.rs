@@ -12,7 +12,9 @@ use lockwork::{
     RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
 };
 
+use super::support::scaled;
 use super::support::threads::{asleep, join_all, together, words_of};
+use super::support::values::{Counted, Place};
 use super::support::watchdog::Watchdog;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -191,12 +193,6 @@ fn more_readers_than_can_be_counted() {
 
 #[test]
 fn the_data_comes_out_and_is_dropped_once() {
-    struct Counted<'a>(&'a AtomicUsize);
-    impl Drop for Counted<'_> {
-        fn drop(&mut self) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
     let drops = AtomicUsize::new(0);
     drop(RwLock::new(Counted(&drops)));
     assert_eq!(drops.load(Ordering::Relaxed), 1);
@@ -539,45 +535,12 @@ mod guards {
         assert!(!lock.is_locked());
     }
 
-    #[test]
-    fn a_panic_while_mapping_unlocks() {
-        let lock = RwLock::new((1, 2));
-        fn part(_: &(i32, i32)) -> &i32 {
-            panic!("no part")
-        }
-        fn part_mut(_: &mut (i32, i32)) -> &mut i32 {
-            panic!("no part")
-        }
-        let attempts: [&dyn Fn(); 4] = [
-            &|| drop(RwLockReadGuard::map(lock.read(), part)),
-            &|| drop(RwLockWriteGuard::map(lock.write(), part_mut)),
-            &|| {
-                let whole = RwLockReadGuard::map(lock.read(), |pair| pair);
-                drop(MappedRwLockReadGuard::map(whole, part));
-            },
-            &|| {
-                let whole = RwLockWriteGuard::map(lock.write(), |pair| pair);
-                drop(MappedRwLockWriteGuard::map(whole, part_mut));
-            },
-        ];
-        for attempt in attempts {
-            catch_unwind(AssertUnwindSafe(attempt)).unwrap_err();
-            assert!(!lock.is_locked());
-        }
-    }
-
-    /// Locked again in the same way, after a panic too.
+    /// Locked again in the same way.
     #[test]
     fn unlocked_locks_again() {
         let lock = RwLock::new(0);
         let mut writing = lock.write();
-        catch_unwind(AssertUnwindSafe(|| {
-            RwLockWriteGuard::unlocked(&mut writing, || {
-                *lock.write() += 1;
-                panic!("while unlocked");
-            })
-        }))
-        .unwrap_err();
+        RwLockWriteGuard::unlocked(&mut writing, || *lock.write() += 1);
         assert!(lock.is_locked_exclusive() && *writing == 1);
         drop(writing);
         let mut reading = lock.read();
@@ -599,8 +562,6 @@ mod guards {
             *value += 1;
             assert!(lock.is_locked_exclusive());
         });
-        catch_unwind(AssertUnwindSafe(|| reading.with_upgraded(|_| panic!("while upgraded"))))
-            .unwrap_err();
         assert!(lock.try_read().is_some() && lock.try_upgradable_read().is_none());
         let other = lock.read();
         assert_eq!(reading.try_with_upgraded(|value| *value), None);
@@ -658,6 +619,175 @@ mod guards {
     }
 }
 
+/// What a panic does to each kind of guard. Others wait meanwhile, and are woken.
+mod panics {
+    use super::*;
+    use lockwork::rwlock::{
+        Lock, MappedReadGuard, MappedWriteGuard, ReadGuard, UpgradableReadGuard, WriteGuard,
+    };
+
+    /// A call that panics is one of these: the lock is free or in some way held when it is over.
+    fn panics(call: impl FnOnce()) {
+        let panic = catch_unwind(AssertUnwindSafe(call)).unwrap_err();
+        assert_eq!(panic.downcast_ref(), Some(&"as meant"));
+    }
+
+    fn meant() {
+        std::panic::panic_any("as meant");
+    }
+
+    /// With the guard in a local, a writer and a reader asleep or kept out.
+    fn unwinding_unlocks<const RECURSIVE: bool, G>(
+        lock: &Lock<(u32, u32), RECURSIVE>,
+        hold: impl Fn() -> G,
+    ) {
+        let before = lock.read().0;
+        thread::scope(|s| {
+            let mut others = Vec::new();
+            panics(|| {
+                let _guard = hold();
+                others.push(asleep(s, words_of(lock), || lock.write().0 += 1));
+                if lock.is_locked_exclusive() {
+                    others.push(asleep(s, words_of(lock), || assert_ne!(lock.read().1, 0)));
+                }
+                meant();
+            });
+            join_all(others);
+        });
+        assert!(!lock.is_locked());
+        assert_eq!(lock.read().0, before + 1);
+    }
+
+    fn each_guard<const RECURSIVE: bool>(lock: &Arc<Lock<(u32, u32), RECURSIVE>>) {
+        let _watchdog = Watchdog::start();
+        lock.write().1 = 1;
+        unwinding_unlocks(lock, || lock.read());
+        unwinding_unlocks(lock, || lock.upgradable_read());
+        unwinding_unlocks(lock, || lock.write());
+        unwinding_unlocks(lock, || lock.read_arc());
+        unwinding_unlocks(lock, || lock.upgradable_read_arc());
+        unwinding_unlocks(lock, || lock.write_arc());
+        unwinding_unlocks(lock, || ReadGuard::map(lock.read(), |pair| &pair.0));
+        unwinding_unlocks(lock, || WriteGuard::map(lock.write(), |pair| &mut pair.0));
+        unwinding_unlocks(lock, || UpgradableReadGuard::upgrade(lock.upgradable_read()));
+        unwinding_unlocks(lock, || WriteGuard::downgrade(lock.write_arc()));
+        unwinding_unlocks(lock, || WriteGuard::downgrade_to_upgradable(lock.write()));
+        assert_eq!(Arc::strong_count(lock), 1, "owned guards gave their references back");
+    }
+
+    #[test]
+    fn a_guard_dropped_by_unwinding_unlocks() {
+        each_guard(&Arc::new(RwLock::new((0, 0))));
+        each_guard(&Arc::new(RecursiveRwLock::new((0, 0))));
+    }
+
+    /// The guard is used up by the call, so nobody else could unlock.
+    #[test]
+    fn mapping_that_panics_unlocks() {
+        let lock = RwLock::new((1, 2));
+        fn part(_: &(i32, i32)) -> &i32 {
+            meant();
+            unreachable!()
+        }
+        fn part_mut(_: &mut (i32, i32)) -> &mut i32 {
+            meant();
+            unreachable!()
+        }
+        let reading = || ReadGuard::map(lock.read(), |pair| pair);
+        let writing = || WriteGuard::map(lock.write(), |pair| pair);
+        let attempts: [&dyn Fn(); 12] = [
+            &|| drop(ReadGuard::map(lock.read(), part)),
+            &|| drop(ReadGuard::try_map(lock.read(), |pair| Some(part(pair)))),
+            &|| drop(ReadGuard::try_map_or_err(lock.read(), |pair| Ok::<_, ()>(part(pair)))),
+            &|| drop(WriteGuard::map(lock.write(), part_mut)),
+            &|| drop(WriteGuard::try_map(lock.write(), |pair| Some(part_mut(pair)))),
+            &|| drop(WriteGuard::try_map_or_err(lock.write(), |pair| Ok::<_, ()>(part_mut(pair)))),
+            &|| drop(MappedReadGuard::map(reading(), part)),
+            &|| drop(MappedReadGuard::try_map(reading(), |pair| Some(part(pair)))),
+            &|| drop(MappedReadGuard::try_map_or_err(reading(), |pair| Ok::<_, ()>(part(pair)))),
+            &|| drop(MappedWriteGuard::map(writing(), part_mut)),
+            &|| drop(MappedWriteGuard::try_map(writing(), |pair| Some(part_mut(pair)))),
+            &|| {
+                drop(MappedWriteGuard::try_map_or_err(writing(), |pair| {
+                    Ok::<_, ()>(part_mut(pair))
+                }))
+            },
+        ];
+        for attempt in attempts {
+            panics(attempt);
+            assert!(!lock.is_locked());
+        }
+        assert_eq!(lock.into_inner(), (1, 2));
+    }
+
+    /// The lock is free while the closure runs, and taken again in the same way when it panics.
+    #[test]
+    fn a_panic_while_unlocked_locks_again() {
+        let lock = Arc::new(RwLock::new(0));
+        let between = || {
+            *lock.try_write().expect("free for a while") += 1;
+            meant();
+        };
+        macro_rules! again {
+            ($Guard:ident, $lock:ident, $read:literal, $upgrade:literal) => {
+                let mut guard = lock.$lock();
+                for fair in [false, true] {
+                    let before = *guard;
+                    panics(|| match fair {
+                        false => $Guard::unlocked(&mut guard, between),
+                        true => $Guard::unlocked_fair(&mut guard, between),
+                    });
+                    assert_eq!(*guard, before + 1);
+                    assert_eq!(lock.try_read().is_some(), $read);
+                    assert_eq!(lock.try_upgradable_read().is_some(), $upgrade);
+                    assert!(lock.try_write().is_none());
+                }
+                drop(guard);
+                assert!(!lock.is_locked());
+            };
+        }
+        again!(ReadGuard, read, true, true);
+        again!(ReadGuard, read_arc, true, true);
+        again!(UpgradableReadGuard, upgradable_read, true, false);
+        again!(UpgradableReadGuard, upgradable_read_arc, true, false);
+        again!(WriteGuard, write, false, false);
+        again!(WriteGuard, write_arc, false, false);
+    }
+
+    /// What the closure wrote stays; the guard is the upgradable one again, and can be used.
+    #[test]
+    fn a_panic_while_upgraded_is_upgradable_again() {
+        let lock = Arc::new(RwLock::new(0));
+        let limit = Duration::from_secs(100);
+        fn write(value: &mut u32) {
+            *value += 1;
+            meant();
+        }
+        macro_rules! again {
+            ($lock:ident) => {
+                let mut guard = lock.$lock();
+                for form in 0..4 {
+                    let before = *guard;
+                    panics(|| match form {
+                        0 => guard.with_upgraded(write),
+                        1 => drop(guard.try_with_upgraded(write)),
+                        2 => drop(guard.try_with_upgraded_for(limit, write)),
+                        _ => drop(guard.try_with_upgraded_until(Deadline::now(), write)),
+                    });
+                    assert_eq!(*guard, before + 1);
+                    assert!(lock.try_read().is_some() && lock.try_upgradable_read().is_none());
+                    guard.with_upgraded(|value| *value += 1);
+                }
+                drop(guard);
+                assert!(!lock.is_locked());
+            };
+        }
+        again!(upgradable_read);
+        again!(upgradable_read_arc);
+        assert_eq!(*lock.read(), 16);
+    }
+}
+
 mod owned {
     use super::*;
 
@@ -707,16 +837,12 @@ mod owned {
 /// The last owner frees the lock while the unlock before it may still be on its way out.
 #[test]
 fn freed_by_the_last_owner() {
-    struct Place(*mut RwLock<usize>);
-    // SAFETY: used as a shared reference until it is freed, and the lock may be shared.
-    unsafe impl Sync for Place {}
     let watchdog = Watchdog::start();
-    for _ in 0..super::support::scaled(2_000) {
-        let place = Place(Box::into_raw(Box::new(RwLock::new(0))));
+    for _ in 0..scaled(2_000) {
+        let place = Place::new(RwLock::new(0));
         together(3, |i| {
-            let place = &place;
             // SAFETY: freed by the third to come, after which nobody touches it.
-            let lock = unsafe { &*place.0 };
+            let lock = unsafe { place.get() };
             if i == 2 {
                 drop(lock.read());
             }
@@ -726,7 +852,7 @@ fn freed_by_the_last_owner() {
             drop(count);
             if last {
                 // SAFETY: the other two have had their turns, of which only an address is left.
-                drop(unsafe { Box::from_raw(place.0) });
+                unsafe { place.free() };
             }
         });
         watchdog.tick();

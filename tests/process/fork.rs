@@ -1,14 +1,16 @@
 //! Locks in a child of fork: what was free works, what cannot work is no silent hang.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
 use lockwork::queue::{ArrayQueue, BlockingQueue, PopError};
+use lockwork::rwlock::Lock;
 use lockwork::{
-    Condvar, FairMutex, Mutex, MutexGuard, Parker, ReentrantMutex, ReentrantMutexGuard, RwLock,
-    RwLockWriteGuard,
+    Condvar, FairMutex, FairMutexGuard, Mutex, MutexGuard, Parker, RecursiveRwLock, ReentrantMutex,
+    ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
 };
 
 use super::forking::{fork, raw_clone};
@@ -32,6 +34,12 @@ pub(crate) const CASES: &[Case] = &[
     ("fork::inside_unlocked", inside_unlocked),
     ("fork::a_free_rwlock", a_free_rwlock),
     ("fork::an_rwlock_held_by_the_forking_thread", an_rwlock_held_by_the_forking_thread),
+    ("fork::an_rwlock_held_by_another_thread", an_rwlock_held_by_another_thread),
+    ("fork::a_reader_for_whom_a_writer_waits", a_reader_for_whom_a_writer_waits),
+    ("fork::leftovers", || leftovers(|child| fork(child))),
+    ("fork::leftovers_raw_clone", || leftovers(|child| raw_clone(child))),
+    ("fork::guards_of_every_kind", guards_of_every_kind),
+    ("fork::locked_around_each_fork", locked_around_each_fork),
     ("fork::waiters_of_a_condvar", || waiters_of_a_condvar(|child| fork(child))),
     ("fork::waiters_of_a_condvar_raw_clone", || waiters_of_a_condvar(|child| raw_clone(child))),
     ("fork::a_condvar_in_use", a_condvar_in_use),
@@ -39,6 +47,7 @@ pub(crate) const CASES: &[Case] = &[
     ("fork::inside_a_condition", inside_a_condition),
     ("fork::a_parker", a_parker),
     ("fork::queues_at_rest", queues_at_rest),
+    ("fork::queues_with_sleepers", queues_with_sleepers),
 ];
 
 /// Mutual exclusion and wake-ups among the threads of this process.
@@ -134,7 +143,7 @@ fn a_mutex_held_by_the_forking_thread() -> Outcome {
 }
 
 /// Every kind of holder and sleeper among the threads of this process.
-fn use_rwlock(lock: &RwLock<u64>) {
+fn use_rwlock<const RECURSIVE: bool>(lock: &Lock<u64, RECURSIVE>) {
     assert!(lock.try_write().is_some() && lock.try_read().is_some());
     let before = *lock.read();
     let writing = lock.write();
@@ -159,11 +168,249 @@ fn use_rwlock(lock: &RwLock<u64>) {
 }
 
 fn a_free_rwlock() -> Outcome {
+    fn forked<const RECURSIVE: bool>(lock: &Lock<u64, RECURSIVE>) {
+        fork(|| use_rwlock(lock));
+        raw_clone(|| use_rwlock(lock));
+        use_rwlock(lock);
+        fork(|| use_rwlock(lock));
+        raw_clone(|| use_rwlock(lock));
+        use_rwlock(lock);
+    }
+    forked(&RwLock::new(0));
+    forked(&RecursiveRwLock::new(0));
+    Outcome::Passed
+}
+
+/// Held for ever in the child, in the way that it was held: beside a reader who is not there one
+/// can read. No wait with a limit outlasts it.
+fn an_rwlock_held_by_another_thread() -> Outcome {
+    fn held<const RECURSIVE: bool, G>(
+        lock: &Lock<u64, RECURSIVE>,
+        hold: impl FnOnce() -> G + Send,
+        readable: bool,
+        upgradable: bool,
+    ) {
+        let wait = Duration::from_millis(5);
+        let release = Parker::new();
+        let unparker = release.unparker().clone();
+        thread::scope(|s| {
+            let owner = asleep(s, None, move || {
+                let _guard = hold();
+                release.park();
+            });
+            fork(|| {
+                for _ in 0..2 {
+                    assert_eq!(lock.try_read_for(wait).is_some(), readable);
+                    assert_eq!(lock.try_upgradable_read_for(wait).is_some(), upgradable);
+                    if upgradable {
+                        let mut reading = lock.upgradable_read();
+                        assert!(reading.try_with_upgraded_for(wait, |_| ()).is_none());
+                    }
+                    assert!(lock.try_write_for(wait).is_none());
+                    assert_eq!(lock.try_read().is_some(), readable, "after all who gave up");
+                    assert!(lock.is_locked());
+                }
+            });
+            unparker.unpark();
+            owner.join().unwrap();
+        });
+        use_rwlock(lock);
+    }
+    fn each<const RECURSIVE: bool>(lock: &Lock<u64, RECURSIVE>) {
+        held(lock, || lock.read(), true, true);
+        held(lock, || lock.upgradable_read(), true, false);
+        held(lock, || lock.write(), false, false);
+    }
+    each(&RwLock::new(0));
+    each(&RecursiveRwLock::new(0));
+    Outcome::Passed
+}
+
+/// The writer has claimed the lock and is not there to take it in the child, where the claim stays.
+/// Whoever waits with a limit gets to know; in the parent all is as usual.
+fn a_reader_for_whom_a_writer_waits() -> Outcome {
     let lock = RwLock::new(0);
-    fork(|| use_rwlock(&lock));
+    thread::scope(|s| {
+        let mut reading = lock.read();
+        let writer = asleep(s, words_of(&lock), || *lock.write() += 1);
+        let copy = &mut reading;
+        fork(|| {
+            // SAFETY: this process ends without using the guard again.
+            unsafe { std::ptr::drop_in_place(copy) };
+            let wait = Duration::from_millis(5);
+            assert!(lock.try_write_for(wait).is_none() && lock.try_read_for(wait).is_none());
+        });
+        drop(reading);
+        writer.join().unwrap();
+    });
     use_rwlock(&lock);
-    fork(|| use_rwlock(&lock));
-    use_rwlock(&lock);
+    Outcome::Passed
+}
+
+/// Free at the fork, but waiters have been there and given up, so that the words are not as new.
+fn leftovers(fork: impl Fn(&mut dyn FnMut())) -> Outcome {
+    let wait = Duration::from_millis(3);
+    let (plain, fair) = (Mutex::new(0), FairMutex::new(0));
+    let reentrant = ReentrantMutex::new(Cell::new(0));
+    let (ordinary, recursive) = (RwLock::new(0), RecursiveRwLock::new(0));
+    let (changed, queue) = (Condvar::new(), BlockingQueue::new(1));
+    macro_rules! leave_some {
+        ($lock:expr, $hold:ident, [$($try_for:ident),*]) => {{
+            let held = $lock.$hold();
+            thread::scope(|s| {
+                // Two of each: of some kinds the first to come is marked as the next.
+                join_all([0; 2].iter().flat_map(|_| {
+                    [$(s.spawn(|| assert!($lock.$try_for(wait).is_none()))),*]
+                }));
+            });
+            drop(held);
+            $lock.is_locked()
+        }};
+    }
+    macro_rules! leave_some_in_rwlock {
+        ($lock:expr) => {{
+            // A writer gives up its claim beside a reader, then all sorts behind a writer.
+            leave_some!($lock, read, [try_write_for])
+                || leave_some!($lock, write, [try_read_for, try_write_for, try_upgradable_read_for])
+        }};
+    }
+    for _ in 0..2 {
+        let locked = [
+            leave_some!(plain, lock, [try_lock_for]),
+            leave_some!(fair, lock, [try_lock_for]),
+            leave_some!(reentrant, lock, [try_lock_for]),
+            leave_some_in_rwlock!(ordinary),
+            leave_some_in_rwlock!(recursive),
+        ];
+        assert_eq!(locked, [false; 5]);
+        assert!(changed.wait_for(&mut plain.lock(), wait).timed_out());
+        assert!(queue.pop_for(wait).is_err());
+        fork(&mut || {
+            use_mutex(&plain);
+            use_fair_mutex(&fair);
+            use_reentrant_mutex(&reentrant);
+            use_rwlock(&ordinary);
+            use_rwlock(&recursive);
+            use_condvar(&changed);
+            queue.push(1).unwrap();
+            assert_eq!(queue.pop(), Ok(1));
+        });
+    }
+    Outcome::Passed
+}
+
+/// Whatever the forking thread holds, and by whatever guard, each process releases its own copy.
+fn guards_of_every_kind() -> Outcome {
+    let (plain, fair) = (Arc::new(Mutex::new(0)), Arc::new(FairMutex::new(0)));
+    let reentrant = Arc::new(ReentrantMutex::new(Cell::new(0)));
+    let (ordinary, recursive) = (Arc::new(RwLock::new(0)), Arc::new(RecursiveRwLock::new(0)));
+    macro_rules! each {
+        ($lock:ident, $use_it:ident, [$($guard:expr),* $(,)?]) => {$({
+            let mut guard = $guard;
+            assert!($lock.is_locked());
+            let copy = &mut guard;
+            fork(|| {
+                assert!($lock.is_locked());
+                // SAFETY: this process ends without using the guard again.
+                unsafe { std::ptr::drop_in_place(copy) };
+                assert!(!$lock.is_locked());
+                $use_it(&$lock);
+            });
+            assert!($lock.is_locked());
+            drop(guard);
+            $use_it(&$lock);
+        })*};
+    }
+    each!(
+        plain,
+        use_mutex,
+        [plain.lock(), plain.lock_arc(), MutexGuard::map(plain.lock(), |value| value),]
+    );
+    each!(
+        fair,
+        use_fair_mutex,
+        [fair.lock(), fair.lock_arc(), FairMutexGuard::map(fair.lock(), |value| value),]
+    );
+    each!(
+        reentrant,
+        use_reentrant_mutex,
+        [
+            reentrant.lock(),
+            reentrant.lock_arc(),
+            ReentrantMutexGuard::map(reentrant.lock(), |value| value),
+        ]
+    );
+    each!(
+        ordinary,
+        use_rwlock,
+        [
+            ordinary.read(),
+            ordinary.write(),
+            ordinary.upgradable_read(),
+            (ordinary.read(), ordinary.upgradable_read(), ordinary.read()),
+            ordinary.read_arc(),
+            ordinary.write_arc(),
+            ordinary.upgradable_read_arc(),
+            RwLockReadGuard::map(ordinary.read(), |value| value),
+            RwLockWriteGuard::map(ordinary.write(), |value| value),
+            RwLockWriteGuard::downgrade(ordinary.write()),
+            RwLockUpgradableReadGuard::upgrade(ordinary.upgradable_read()),
+        ]
+    );
+    each!(
+        recursive,
+        use_rwlock,
+        [
+            recursive.read(),
+            (recursive.read(), recursive.read()),
+            recursive.write(),
+            recursive.upgradable_read(),
+        ]
+    );
+    Outcome::Passed
+}
+
+/// What an allocator does: it locks around the fork, while other threads come and go, so that its
+/// lock is the forking thread's and works in the child.
+fn locked_around_each_fork() -> Outcome {
+    let (plain, fair, table) = (Mutex::new(0), FairMutex::new(0), RwLock::new(0));
+    let reentrant = ReentrantMutex::new(Cell::new(0));
+    let stop = AtomicBool::new(false);
+    macro_rules! around {
+        ($lock:ident.$way:ident, $use_it:ident) => {{
+            let mut guard = $lock.$way();
+            let copy = &mut guard;
+            fork(|| {
+                // SAFETY: this process ends without using the guard again.
+                unsafe { std::ptr::drop_in_place(copy) };
+                $use_it(&$lock);
+            });
+            drop(guard);
+        }};
+    }
+    thread::scope(|s| {
+        let busy: [_; 3] = std::array::from_fn(|_| {
+            s.spawn(|| {
+                while !stop.load(Relaxed) {
+                    *plain.lock() += 1;
+                    *fair.lock() += 1;
+                    reentrant.lock().set(1);
+                    *table.write() += 1;
+                    drop(table.read());
+                    drop(table.upgradable_read());
+                    drop(table.try_write_for(Duration::from_micros(20)));
+                }
+            })
+        });
+        for _ in 0..scaled(15) {
+            around!(plain.lock, use_mutex);
+            around!(fair.lock, use_fair_mutex);
+            around!(reentrant.lock, use_reentrant_mutex);
+            around!(table.write, use_rwlock);
+        }
+        stop.store(true, Relaxed);
+        join_all(busy);
+    });
     Outcome::Passed
 }
 
@@ -530,5 +777,33 @@ fn queues_at_rest() -> Outcome {
     raw_clone(use_queues);
     assert!(!blocking.is_closed() && blocking.len() == 3);
     use_queues();
+    Outcome::Passed
+}
+
+/// Those who sleep in it are in the middle of nothing, and not there in the child.
+fn queues_with_sleepers() -> Outcome {
+    let (empty, full) = (BlockingQueue::new(1), BlockingQueue::new(1));
+    full.push(0).unwrap();
+    thread::scope(|s| {
+        let consumer = asleep(s, words_of(&empty), || empty.pop());
+        let producer = asleep(s, words_of(&full), || full.push(1));
+        fork(|| {
+            for queue in [&empty, &full] {
+                let _ = queue.try_pop();
+                thread::scope(|s| {
+                    let consumer = asleep(s, words_of(queue), || (queue.pop(), queue.pop()));
+                    queue.push(5).unwrap();
+                    queue.push(6).unwrap();
+                    assert_eq!(consumer.join().unwrap(), (Ok(5), Ok(6)));
+                });
+                assert_eq!(queue.pop_for(Duration::from_millis(1)), Err(PopError::TimedOut));
+            }
+        });
+        empty.push(7).unwrap();
+        assert_eq!(consumer.join().unwrap(), Ok(7));
+        assert_eq!(full.pop(), Ok(0));
+        producer.join().unwrap().unwrap();
+    });
+    assert_eq!(full.pop(), Ok(1));
     Outcome::Passed
 }

@@ -1,14 +1,20 @@
 //! Signals at a high rate: no wait fails, ends early or hangs for them.
 
+use std::cell::Cell;
 use std::env;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use lockwork::pool::ThreadPool;
 use lockwork::queue::{BlockingQueue, PopError, PushErrorReason};
-use lockwork::{Condvar, Mutex, Parker, RwLock, RwLockUpgradableReadGuard};
+use lockwork::rwlock::{Lock, UpgradableReadGuard};
+use lockwork::{
+    Condvar, FairMutex, Mutex, Parker, RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard,
+    RwLock, Unparker,
+};
 
 use super::runner::{Case, Outcome, run_limited};
 use super::support::proc::tid;
@@ -153,39 +159,32 @@ fn hand_overs_under_a_storm() -> Outcome {
     });
     assert_eq!(*turn.lock(), runs * 4 * rounds);
 
-    let count = Mutex::new(0_usize);
-    let runs = storm("mutex", 4, |me| {
-        for round in 0..rounds {
-            let mut count = match (me + round) % 3 {
-                0 => count.lock(),
-                1 => count.try_lock_for(Duration::MAX).expect("no limit"),
-                _ => count.try_lock_for(Duration::from_secs(600)).expect("ten minutes"),
-            };
-            *count += 1;
-            if round % 8 == 0 {
-                pass(Duration::from_micros(50)); // the others sleep, on the mutex
-            }
-        }
-    });
-    assert_eq!(*count.lock(), runs * 4 * rounds);
+    macro_rules! mutex_under_a_storm {
+        ($Mutex:ident) => {
+            let count = $Mutex::new(Cell::new(0_usize));
+            let runs = storm(stringify!($Mutex), 4, |me| {
+                for round in 0..rounds {
+                    let count = match (me + round) % 3 {
+                        0 => count.lock(),
+                        1 => count.try_lock_for(Duration::MAX).expect("no limit"),
+                        _ => count.try_lock_for(Duration::from_secs(600)).expect("ten minutes"),
+                    };
+                    let before = count.get();
+                    if round % 8 == 0 {
+                        pass(Duration::from_micros(50)); // the others sleep, on the mutex
+                    }
+                    assert_eq!(count.replace(before + 1), before);
+                }
+            });
+            assert_eq!(count.into_inner().get(), runs * 4 * rounds);
+        };
+    }
+    mutex_under_a_storm!(Mutex);
+    mutex_under_a_storm!(FairMutex);
+    mutex_under_a_storm!(ReentrantMutex);
 
-    let lock = RwLock::new(0_usize);
-    let runs = storm("rwlock", 4, |me| {
-        for round in 0..rounds {
-            let before = *lock.try_read_for(Duration::MAX).expect("no limit");
-            match (me + round) % 3 {
-                0 => *lock.write() += 1,
-                1 => *lock.try_write_for(Duration::from_secs(600)).expect("ten minutes") += 1,
-                _ => *RwLockUpgradableReadGuard::upgrade(lock.upgradable_read()) += 1,
-            }
-            let reading = lock.read();
-            assert!(*reading > before);
-            if round % 8 == 0 {
-                pass(Duration::from_micros(50)); // writers sleep in both places
-            }
-        }
-    });
-    assert_eq!(*lock.read(), runs * 4 * rounds);
+    rwlock_under_a_storm("RwLock", &RwLock::new(0), rounds);
+    rwlock_under_a_storm("RecursiveRwLock", &RecursiveRwLock::new(0), rounds);
 
     let (requests, answers) = (BlockingQueue::new(1), BlockingQueue::new(1));
     storm("queue", 4, |i| {
@@ -223,6 +222,30 @@ fn hand_overs_under_a_storm() -> Outcome {
     Outcome::Passed
 }
 
+/// Sleepers of all sorts on one lock, which is never free for long.
+fn rwlock_under_a_storm<const RECURSIVE: bool>(
+    what: &str,
+    lock: &Lock<usize, RECURSIVE>,
+    rounds: usize,
+) {
+    let runs = storm(what, 4, |me| {
+        for round in 0..rounds {
+            let before = *lock.try_read_for(Duration::MAX).expect("no limit");
+            match (me + round) % 3 {
+                0 => *lock.write() += 1,
+                1 => *lock.try_write_for(Duration::from_secs(600)).expect("ten minutes") += 1,
+                _ => *UpgradableReadGuard::upgrade(lock.upgradable_read()) += 1,
+            }
+            let reading = lock.read();
+            assert!(*reading > before);
+            if round % 8 == 0 {
+                pass(Duration::from_micros(50)); // writers sleep in both places
+            }
+        }
+    });
+    assert_eq!(*lock.read(), runs * 4 * rounds);
+}
+
 /// Limits that nobody cuts short: neither before their time nor by an error.
 fn limits_under_a_storm() -> Outcome {
     let mutex = Mutex::new(());
@@ -232,7 +255,11 @@ fn limits_under_a_storm() -> Outcome {
     let _held = mutex.lock();
     let (read, written) = (RwLock::new(()), RwLock::new(()));
     let (_reading, _writing) = (read.read(), written.write());
-    storm("limits", 9, |i| {
+    let recursive = RecursiveRwLock::new(());
+    let _reading = recursive.read();
+    let (fair, levels) = (FairMutex::new(()), ReentrantMutex::new(()));
+    let (_fair, _level) = (fair.lock(), levels.lock());
+    storm("limits", 12, |i| {
         for round in 0..40 {
             let wait = Duration::from_micros(500 + 100 * (round % 10));
             let start = Instant::now();
@@ -248,6 +275,9 @@ fn limits_under_a_storm() -> Outcome {
                 5 => assert!(read.try_write_for(wait).is_none()),
                 6 => assert!(written.try_read_for(wait).is_none()),
                 7 => assert!(written.try_upgradable_read_for(wait).is_none()),
+                8 => assert!(fair.try_lock_for(wait).is_none()),
+                9 => assert!(levels.try_lock_for(wait).is_none()),
+                10 => assert!(recursive.try_write_for(wait).is_none()),
                 _ => drop(read.upgradable_read().try_with_upgraded_for(wait, |()| ())),
             }
             assert!(start.elapsed() >= wait, "operation {i}: {:?} of {wait:?}", start.elapsed());
@@ -267,9 +297,10 @@ fn endless_waits_under_a_storm() -> Outcome {
     let parker = Parker::new();
     let unparker = parker.unparker().clone();
     let parker = Mutex::new(Some(parker));
-    let guard = held.lock();
-    let owner = Mutex::new(Some(SendGuard(guard)));
-    let runs = storm("endless", 8, |i| {
+    let (fair, written, read) = (FairMutex::new(()), RwLock::new(()), RwLock::new(()));
+    let guards = (held.lock(), fair.lock(), written.write(), read.read());
+    let owner = Mutex::new(Some(SendGuard(guards)));
+    let runs = storm("endless", 13, |i| {
         let far = Instant::now() + Duration::from_secs(60 * 60 * 24 * 365 * 200);
         match i {
             0 => changed.wait(&mut mutex.lock()),
@@ -279,9 +310,14 @@ fn endless_waits_under_a_storm() -> Outcome {
             4 => full.push_until(1, far).unwrap(),
             5 => drop(held.try_lock_until(far).expect("no limit")),
             6 => parker.lock().take().unwrap().park(),
+            7 => drop(fair.lock()),
+            8 => drop(written.read()),
+            9 => drop(written.try_upgradable_read_until(far).expect("no limit")),
+            10 => drop(written.try_write_for(Duration::MAX).expect("no limit")),
+            11 => drop(read.write()),
             _ => {
                 let before = INTERRUPTED.load(Relaxed);
-                while INTERRUPTED.load(Relaxed) - before < 7 * enough() {
+                while INTERRUPTED.load(Relaxed) - before < 12 * enough() {
                     pass(Duration::from_millis(10));
                 }
                 told.store(true, Relaxed);
@@ -299,12 +335,12 @@ fn endless_waits_under_a_storm() -> Outcome {
     Outcome::Passed
 }
 
-/// A guard that another thread drops.
-struct SendGuard<'a>(#[allow(dead_code, reason = "dropped")] lockwork::MutexGuard<'a, ()>);
+/// Guards that another thread drops.
+struct SendGuard<G>(#[allow(dead_code, reason = "dropped")] G);
 
-// SAFETY: this mutex records no owner, so it does not matter which thread unlocks it; only the type
-// is stricter. The test needs an owner that does not sleep.
-unsafe impl Send for SendGuard<'_> {}
+// SAFETY: the locks that it is used for record no owner, so it does not matter which thread unlocks
+// them; only the types are stricter. The test needs an owner that does not sleep.
+unsafe impl<G> Send for SendGuard<G> {}
 
 fn a_pool_under_a_storm() -> Outcome {
     let pool = ThreadPool::builder().threads(2).queue_capacity(2).build().unwrap();
@@ -430,52 +466,160 @@ fn stopped_and_continued() -> Outcome {
     Outcome::Passed
 }
 
-static SHARED: Mutex<u64> = Mutex::new(0);
+/// One kind of lock, as a handler uses it and as the code that it interrupts does.
+struct Meddled {
+    what: &'static str,
+    /// What a handler may do: try, also with a limit. Says how often it got in to add one.
+    handler: fn() -> u64,
+    /// Adds one, and notices whether anybody gets in meanwhile.
+    work: fn(),
+    total: fn() -> u64,
+}
 
-/// What a handler may do: try, and notify. Neither may disturb what it interrupted, and `errno`
-/// stays what it was.
+/// Adds one in two steps that a handler or another thread could fall between.
+fn add_one(value: &mut u64) {
+    let before = *value;
+    // So that the steps stay two, with time between them.
+    (0..8).for_each(|_| std::hint::spin_loop());
+    assert_eq!(*std::hint::black_box(&mut *value), before, "somebody got in");
+    *value = before + 1;
+}
+
+static PLAIN: Mutex<u64> = Mutex::new(0);
+static FAIR: FairMutex<u64> = FairMutex::new(0);
+/// The number, and whether somebody is adding to it.
+static LEVELS: ReentrantMutex<(Cell<u64>, Cell<bool>)> =
+    ReentrantMutex::new((Cell::new(0), Cell::new(false)));
+static TABLE: RwLock<u64> = RwLock::new(0);
+static RECURSIVE: RecursiveRwLock<u64> = RecursiveRwLock::new(0);
+static UNPARKER: OnceLock<Unparker> = OnceLock::new();
+
+macro_rules! meddled_mutex {
+    ($mutex:ident) => {
+        Meddled {
+            what: stringify!($mutex),
+            handler: || {
+                let tried = $mutex.try_lock().map(|mut value| *value += 1);
+                let waited = $mutex.try_lock_for(Duration::ZERO).map(|mut value| *value += 1);
+                u64::from(tried.is_some()) + u64::from(waited.is_some())
+            },
+            work: || add_one(&mut $mutex.lock()),
+            total: || *$mutex.lock(),
+        }
+    };
+}
+
+macro_rules! meddled_rwlock {
+    ($lock:ident) => {
+        Meddled {
+            what: stringify!($lock),
+            handler: || {
+                drop(($lock.try_read(), $lock.try_read_for(Duration::ZERO)));
+                let tried = $lock.try_write().map(|mut value| *value += 1);
+                let waited = $lock.try_write_for(Duration::ZERO).map(|mut value| *value += 1);
+                let upgraded = $lock
+                    .try_upgradable_read()
+                    .and_then(|mut value| value.try_with_upgraded(|value| *value += 1));
+                [tried, waited, upgraded].iter().flatten().count() as u64
+            },
+            work: || {
+                add_one(&mut $lock.write());
+                let reading = $lock.read();
+                let before = *reading;
+                (0..8).for_each(|_| std::hint::spin_loop());
+                assert_eq!(*std::hint::black_box(&*reading), before, "written while read");
+                drop(reading);
+                $lock.upgradable_read().with_upgraded(add_one);
+            },
+            total: || *$lock.read(),
+        }
+    };
+}
+
+static MEDDLED: &[Meddled] = &[
+    meddled_mutex!(PLAIN),
+    meddled_mutex!(FAIR),
+    Meddled {
+        what: "LEVELS",
+        handler: || {
+            // It may be inside of what it interrupted; then it leaves the data alone.
+            let add = |guard: ReentrantMutexGuard<'_, (Cell<u64>, Cell<bool>)>| {
+                let own = !guard.1.get();
+                guard.0.set(guard.0.get() + u64::from(own));
+                own
+            };
+            let (tried, waited) = (LEVELS.try_lock(), LEVELS.try_lock_for(Duration::ZERO));
+            u64::from(tried.is_some_and(add)) + u64::from(waited.is_some_and(add))
+        },
+        work: || {
+            let outer = LEVELS.lock();
+            assert!(!outer.1.replace(true), "somebody else is inside");
+            let inner = LEVELS.lock();
+            let mut value = outer.0.get();
+            add_one(&mut value);
+            assert_eq!(inner.0.replace(value), value - 1, "somebody got in");
+            drop(inner);
+            outer.1.set(false);
+        },
+        total: || LEVELS.lock().0.get(),
+    },
+    meddled_rwlock!(TABLE),
+    meddled_rwlock!(RECURSIVE),
+];
+
+/// The one of [`MEDDLED`] that the handler uses.
+static CHOSEN: AtomicUsize = AtomicUsize::new(0);
+/// How often handlers got in.
+static ENTERED: AtomicU64 = AtomicU64::new(0);
+
+/// Neither may disturb what it interrupted, and `errno` stays what it was.
 extern "C" fn meddle(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
     // SAFETY: the C library's pointer to this thread's own variable.
     let errno = unsafe { *libc::__errno_location() };
-    if let Some(mut shared) = SHARED.try_lock() {
-        *shared += 1;
-    }
-    drop(SHARED.try_lock_for(Duration::ZERO));
+    ENTERED.fetch_add((MEDDLED[CHOSEN.load(Relaxed)].handler)(), Relaxed);
+    UNPARKER.get().expect("set before the handler was installed").unpark();
     // SAFETY: as above.
     assert_eq!(unsafe { *libc::__errno_location() }, errno);
     HANDLED.fetch_add(1, Relaxed);
 }
 
+/// A handler that panics ends the process. One that took part in a lock that its own thread was in
+/// the middle of taking or releasing would show as an assertion, here or in the lock, or as a hang.
 fn locks_in_a_handler() -> Outcome {
+    let parker = Parker::new();
+    UNPARKER.set(parker.unparker().clone()).expect("the only case of this process");
     install(meddle);
-    let targets = Targets::new(2);
-    let busy = AtomicUsize::new(2);
-    let (rounds, enough) = (AtomicU64::new(0), scaled(500) as u64);
-    together(3, |i| {
-        if i == 2 {
-            return targets.shoot(&busy);
-        }
-        targets.tids[i].store(tid(), Relaxed);
-        while HANDLED.load(Relaxed) < enough {
-            let mut shared = SHARED.lock();
-            let before = *shared;
-            std::hint::black_box(&mut *shared);
-            assert_eq!(*shared, before, "the handler got in");
-            *shared += 1;
-            drop(shared);
-            rounds.fetch_add(1, Relaxed);
-            (0..64).for_each(|_| std::hint::spin_loop());
-        }
-        targets.tids[i].store(0, Relaxed);
-        busy.fetch_sub(1, Relaxed);
-        while busy.load(Relaxed) > 0 {
-            thread::yield_now();
-        }
-        0
-    });
-    let (rounds, handled) = (rounds.into_inner(), HANDLED.load(Relaxed));
-    let entered = *SHARED.lock() - rounds;
-    say(&format!("{handled} handlers tried, {entered} found the lock free"));
-    assert!(entered <= handled);
+    for (chosen, lock) in MEDDLED.iter().enumerate() {
+        CHOSEN.store(chosen, Relaxed);
+        let (handled, entered) = (HANDLED.load(Relaxed), ENTERED.load(Relaxed));
+        let enough = handled + scaled(3_000) as u64;
+        let targets = Targets::new(2);
+        let busy = AtomicUsize::new(2);
+        let rounds = AtomicU64::new(0);
+        together(3, |i| {
+            if i == 2 {
+                return targets.shoot(&busy);
+            }
+            targets.tids[i].store(tid(), Relaxed);
+            while HANDLED.load(Relaxed) < enough || rounds.load(Relaxed) < 1_000 {
+                (lock.work)();
+                rounds.fetch_add(1, Relaxed);
+                // Outside of it for a while, too.
+                (0..16).for_each(|_| std::hint::spin_loop());
+            }
+            targets.tids[i].store(0, Relaxed);
+            busy.fetch_sub(1, Relaxed);
+            while busy.load(Relaxed) > 0 {
+                thread::yield_now();
+            }
+            0
+        });
+        // Handlers run by now: a signal is handled before its thread ends.
+        let (handled, entered) = (HANDLED.load(Relaxed) - handled, ENTERED.load(Relaxed) - entered);
+        let writes = if chosen < 3 { 1 } else { 2 };
+        assert_eq!((lock.total)(), writes * rounds.into_inner() + entered);
+        say(&format!("{}: {handled} handlers tried, {entered} times with success", lock.what));
+        assert!(parker.park_for(Duration::ZERO), "woken by a handler");
+    }
     Outcome::Passed
 }

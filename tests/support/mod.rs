@@ -1,5 +1,6 @@
 //! What the test binaries share: a watchdog, a start gate, random numbers, a look at what the
-//! kernel says of a thread, and children made from the running test binary.
+//! kernel says of a thread, values that tell when they are dropped, and children made from the
+//! running test binary.
 #![allow(dead_code, reason = "each binary uses its own part")]
 
 pub(crate) mod child;
@@ -8,6 +9,7 @@ pub(crate) mod proc;
 pub(crate) mod random;
 pub(crate) mod seccomp;
 pub(crate) mod threads;
+pub(crate) mod values;
 pub(crate) mod watchdog;
 
 /// Writes a line to standard error past libtest's capture: what a thread prints is lost when the

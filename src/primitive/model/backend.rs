@@ -133,6 +133,9 @@ pub fn fence(order: Ordering) {
     }
 }
 
+/// No thread of the model is interrupted by a handler.
+pub(crate) fn signal_fence() {}
+
 pub(crate) fn spin_loop() {
     loom::thread::yield_now();
 }

@@ -107,7 +107,7 @@ pub type MappedRecursiveRwLockWriteGuard<'a, T> = MappedWriteGuard<'a, T, true>;
 /// # Panics
 ///
 /// Where a thread reads: if the lock has 1,048,575 readers already, such as by guards that were
-/// forgotten. A panic while the lock is held releases it and does not poison it.
+/// forgotten.
 ///
 /// # Deadlocks
 ///
@@ -115,11 +115,29 @@ pub type MappedRecursiveRwLockWriteGuard<'a, T> = MappedWriteGuard<'a, T, true>;
 /// [`RecursiveRwLock`] for that. So is any other second lock of a thread,
 /// except reading beside its own upgradable guard.
 ///
-/// # Fork and signals
+/// # Fork, signals, panics, allocators
 ///
-/// In a child of `fork`, what another thread held stays held for ever. What the forking thread held
-/// it can unlock, in both processes. Locking inside a signal handler may find the interrupted code
-/// as the owner.
+/// In a child of `fork`, a lock that was free works, whoever waits for it in the parent. What
+/// another thread held stays held for ever, as that thread does not exist there: by a writer, by an
+/// upgradable reader, or by a reader, beside whom one can read but not write. Waits with a limit
+/// end. What the forking thread held is held by the child's thread: the guard is there, in both
+/// processes, and each unlocks its own copy. Fork as a writer or as the upgradable reader, or with
+/// nobody else about: a writer that waits for a reader to leave has claimed the lock, and in the
+/// child nobody takes the claim back.
+///
+/// A signal neither ends a wait nor moves its limit. A handler must not wait without a limit, not
+/// even to read beside readers, as it may have interrupted one who is in its way. It may try, also
+/// with a limit, and unlock what it got; `errno` stays what it was.
+///
+/// The lock is released when the guard is dropped, during unwinding too, and is not poisoned. A
+/// closure that panics while a guard is mapped drops the guard; in a `with_upgraded` form the guard
+/// is the upgradable one again; in `unlocked` or `unlocked_fair` the lock is taken again first. If
+/// that fails, for too many readers, the process is aborted.
+///
+/// Nothing is allocated and no thread-local is used, so a lock can guard a global allocator, and
+/// works in the destructors of thread-locals. An allocator has one duty more: to lock it for
+/// writing around each `fork` (`pthread_atfork`), or a child may find it locked for ever. The first
+/// wait in a process maps a page of memory that is wiped at a fork.
 ///
 /// # Differences
 ///
