@@ -515,6 +515,35 @@ mod tests {
     use super::*;
     use crate::primitive::ProcessShared;
 
+    /// In a child of fork, with what a starver of the parent left on a lock that the child owns:
+    /// there is no starver to wake, but who waits here is not forgotten.
+    #[test]
+    fn inherited_reservations_keep_nobody_asleep() {
+        let inherited = epoch().wrapping_add(1 << EPOCH_SHIFT) & EPOCH;
+        for left in [HANDOFF, STARVING] {
+            let mark = inherited | left;
+            let mutex = Mutex::<Private> { word: Futex::new(LOCKED | SLEEPERS | mark) };
+            thread::scope(|s| {
+                let sleepers = [(); 2].map(|()| {
+                    s.spawn(|| {
+                        mutex.lock();
+                        // SAFETY: just locked.
+                        unsafe { mutex.unlock() };
+                    })
+                });
+                thread::sleep(Duration::from_millis(5)); // so that they sleep, as a rule
+                // SAFETY: locked above.
+                unsafe { mutex.unlock() };
+                sleepers.map(|sleeper| sleeper.join().unwrap());
+            });
+            assert!(mutex.try_lock());
+
+            // And one that nobody owns, which is free.
+            let mutex = Mutex::<Private> { word: Futex::new(SLEEPERS | mark) };
+            assert!(!mutex.is_locked() && mutex.try_lock());
+        }
+    }
+
     /// The protocol on a word of the other scope: a private wake would miss a shared sleeper.
     #[test]
     fn process_shared_words_sleep_and_wake() {

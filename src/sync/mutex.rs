@@ -25,8 +25,16 @@ use crate::raw;
 ///
 /// # Fairness
 ///
-/// None is promised: a thread that arrives while a sleeper is being woken may take the lock first.
-/// [`MutexGuard::unlock_fair`] and [`MutexGuard::bump`] hand the lock to a sleeper;
+/// Barging, with a bound. A thread that arrives while a sleeper is being woken may take the lock
+/// first, as often as it likes, for about a millisecond: a lock that always waits for the sleeper
+/// stands idle meanwhile. A sleeper that is woken later than that, and finds the lock taken again,
+/// reserves it, and then nobody gets in before it. One waiter at a time can do so; the others keep
+/// their turn, as sleepers are woken in the order in which they went to sleep (real-time threads
+/// first, by priority). So no thread starves, and most sections run without a switch of threads.
+///
+/// While the lock is reserved, `try_lock` finds it taken.
+///
+/// [`MutexGuard::unlock_fair`] and [`MutexGuard::bump`] hand the lock to a sleeper at once;
 /// [`FairMutex`](crate::FairMutex) does so every time.
 ///
 /// # Memory ordering
@@ -43,12 +51,11 @@ use crate::raw;
 /// In a child of `fork`, a mutex that was free works. One that another thread held stays locked for
 /// ever, as that thread does not exist there; waits with a limit end. One that the forking thread
 /// held is held by the child's thread: the guard is there, in both processes, and each unlocks its
-/// own copy. If the fork fell between a fair unlock and the turn of the thread it was for, the
-/// child's first `lock`, or first wait with a longer limit, takes a millisecond, and until then
-/// `try_lock` finds the mutex taken.
+/// own copy. One that was reserved for a waiter is not reserved in the child, where that thread does
+/// not exist.
 ///
 /// A signal neither ends a wait nor moves its limit. A handler must not wait for a mutex without a
-/// limit, as it may have interrupted the owner. It may try, also with a limit, and unlock what it
+/// limit, as it may have interrupted the owner, or the waiter that is next. It may try, also with a limit, and unlock what it
 /// got; `errno` stays what it was.
 ///
 /// The lock is released when the guard is dropped, during unwinding too, and is not poisoned: what

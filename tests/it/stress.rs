@@ -87,6 +87,31 @@ mod mutex {
         assert_eq!((halves.left, halves.right), (total, total));
     }
 
+    /// One thread locks again at once whenever it has unlocked, and holds the lock for long. Whoever
+    /// sleeps is never quick enough for it, and gets in all the same.
+    #[test]
+    fn nobody_starves() {
+        let watchdog = Watchdog::start();
+        let mutex = Mutex::new(0_u64);
+        let waiters = AtomicUsize::new(3);
+        together(4, |i| {
+            if i == 0 {
+                while waiters.load(Ordering::Relaxed) > 0 {
+                    let guard = mutex.lock();
+                    thread::sleep(Duration::from_millis(2)); // others wait for longer than one
+                    drop(guard);
+                }
+            } else {
+                for _ in 0..20 {
+                    *mutex.lock() += 1;
+                    watchdog.tick();
+                }
+                waiters.fetch_sub(1, Ordering::Relaxed);
+            }
+        });
+        assert_eq!(mutex.into_inner(), 60);
+    }
+
     /// Those who wait with a limit and those who wait without, on one lock: whoever gives up
     /// neither counts nor takes the others' wake-ups along.
     #[test]
