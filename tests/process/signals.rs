@@ -592,7 +592,7 @@ fn locks_in_a_handler() -> Outcome {
     for (chosen, lock) in MEDDLED.iter().enumerate() {
         CHOSEN.store(chosen, Relaxed);
         let (handled, entered) = (HANDLED.load(Relaxed), ENTERED.load(Relaxed));
-        let enough = handled + scaled(3_000) as u64;
+        let enough = handled + scaled(1_000) as u64;
         let targets = Targets::new(2);
         let busy = AtomicUsize::new(2);
         let rounds = AtomicU64::new(0);
@@ -601,9 +601,12 @@ fn locks_in_a_handler() -> Outcome {
                 return targets.shoot(&busy);
             }
             targets.tids[i].store(tid(), Relaxed);
-            while HANDLED.load(Relaxed) < enough || rounds.load(Relaxed) < 1_000 {
+            loop {
                 (lock.work)();
                 rounds.fetch_add(1, Relaxed);
+                if HANDLED.load(Relaxed) >= enough {
+                    break;
+                }
                 // Outside of it for a while, too.
                 (0..16).for_each(|_| std::hint::spin_loop());
             }

@@ -46,6 +46,9 @@ pub struct FutexCounter {
     all: Counter,
     waits: Counter,
     wakes: Counter,
+    /// What they had counted when the last of them was ready: until it has its condition, a counter
+    /// counts whatever there is, the allocator's lock included.
+    before: FutexCalls,
 }
 
 impl FutexCounter {
@@ -57,11 +60,14 @@ impl FutexCounter {
     pub fn start() -> io::Result<FutexCounter> {
         let event = Event::Tracepoint(tracepoint()?);
         let of = |commands| Counter::start(event)?.only_if(&condition(commands));
-        Ok(FutexCounter {
-            all: Counter::start(event)?,
+        let mut counter = FutexCounter {
             waits: of([libc::FUTEX_WAIT, libc::FUTEX_WAIT_BITSET])?,
             wakes: of([libc::FUTEX_WAKE, libc::FUTEX_WAKE_BITSET])?,
-        })
+            all: Counter::start(event)?,
+            before: FutexCalls::default(),
+        };
+        counter.before = counter.raw()?;
+        Ok(counter)
     }
 
     /// The counts so far.
@@ -70,8 +76,16 @@ impl FutexCounter {
     ///
     /// If the kernel cannot read its counters.
     pub fn read(&mut self) -> io::Result<FutexCalls> {
-        let (all, waits, wakes) = (self.all.read()?, self.waits.read()?, self.wakes.read()?);
-        Ok(FutexCalls { waits, wakes, others: all - waits - wakes })
+        let mut calls = self.raw()? - self.before;
+        // Up to here it was all of them.
+        calls.others -= calls.waits + calls.wakes;
+        Ok(calls)
+    }
+
+    /// As the kernel counts, with all calls as the others.
+    fn raw(&mut self) -> io::Result<FutexCalls> {
+        let (waits, wakes) = (self.waits.read()?, self.wakes.read()?);
+        Ok(FutexCalls { waits, wakes, others: self.all.read()? })
     }
 }
 
