@@ -39,8 +39,7 @@ use crate::raw;
 /// # Fork, signals, panics, allocators
 ///
 /// As for [`Mutex`](crate::Mutex#fork-signals-panics-allocators). Every unlock is a fair one here,
-/// during unwinding too. So the fork that falls between an unlock and the turn of the thread it was
-/// for is less rare: the child's first `lock` then takes a millisecond.
+/// during unwinding too.
 ///
 /// # Differences
 ///

@@ -42,7 +42,7 @@ const MUTANTS: &[Row] = &[
     Row("mutex.leave-mark", "a starver that gives up leaves its reservation",
         "mutex::starver_gives_up"),
     Row("mutex.forget-sleepers-behind", "a starver that was not woken locks as if alone",
-        "mutex::three_threads_and_a_starver"),
+        "mutex::starver_was_not_woken"),
     Row("mutex.forget-sleepers", "who slept locks as if alone", "mutex::three_threads"),
 
     Row("reentrant.owner-stays", "a thread that unlocked passes for the owner",
