@@ -117,6 +117,11 @@ impl<S: Scope> Futex<S> {
     }
 
     #[inline]
+    pub(crate) fn fetch_and(&self, bits: u32, order: Ordering) -> u32 {
+        self.word.fetch_and(bits, order)
+    }
+
+    #[inline]
     pub(crate) fn fetch_or(&self, bits: u32, order: Ordering) -> u32 {
         self.word.fetch_or(bits, order)
     }
@@ -132,7 +137,8 @@ impl<S: Scope> Futex<S> {
         self.word.fetch_sub(value, order)
     }
 
-    /// Clears the lowest bit. Says whether any other bit is set, and whether the highest is.
+    /// Clears bit 0. Says whether bit 1 is set, and whether bit 31 is; the others of the low byte
+    /// have to be zero.
     #[inline]
     pub(crate) fn clear_lowest(&self, order: Ordering) -> (bool, bool) {
         #[cfg(all(target_arch = "x86_64", not(lockwork_portable), not(lockwork_chaos)))]
@@ -143,8 +149,8 @@ impl<S: Scope> Futex<S> {
         }
         #[cfg(not(all(target_arch = "x86_64", not(lockwork_portable), not(lockwork_chaos))))]
         {
-            let rest = self.word.fetch_and(!1, order) & !1;
-            (rest != 0, rest >> 31 != 0)
+            let word = self.word.fetch_and(!1, order);
+            (word >> 1 & 1 != 0, word >> 31 != 0)
         }
     }
 

@@ -3,43 +3,41 @@
 //! # State word
 //!
 //! ```text
-//!     31       30                     3      2          1         0
-//!   +----------+----------------------+---------+----------+--------+
-//!   | STARVING |        EPOCH         | HANDOFF | SLEEPERS | LOCKED |
-//!   +----------+----------------------+---------+----------+--------+
+//!     31       30            9     8      7      2      1         0
+//!   +----------+--------------+---------+----------+----------+--------+
+//!   | STARVING |    EPOCH     | HANDOFF |   zero   | SLEEPERS | LOCKED |
+//!   +----------+--------------+---------+----------+----------+--------+
 //!
 //! value         lock       the unlocker owes   moves
 //! 0      (FREE) free       -                   anybody -> L
 //! S             free       a wake-up, which    who was woken -> L+S, anybody else -> L
 //!                          is on its way
-//! L      (HELD) taken      nothing             unlock -> 0, a waiter -> L+S
-//! L+S           taken      one wake-up         unlock -> S, unlock_fair -> L+H, a starver -> L+S+T
-//! L+S+T         taken      one wake-up, of     unlock -> S+T; the starver gave up: -> L+S
-//!                          the starver
-//! S+T           reserved   -                   the starver -> L+S
-//! L+H, L+S+H    taken, a   it is waking one    its owner: -> H, H+S; nobody slept: -> 0
-//!               hand-over
-//! H, H+S        reserved   one wake-up if S    one that was woken -> L+S
+//! L      (HELD) taken      nothing             unlock -> 0, a waiter -> L+S, a starver -> L+T
+//! L+S           taken      one wake-up         unlock -> S, a starver -> L+T, unlock_fair -> L+H
+//! L+T, L+S+T    taken      one wake-up of the  unlock -> T, S+T; the starver gave up: -> L+S
+//!                          starver, if S
+//! T, S+T        reserved   -                   the starver -> L+H
+//! L+H, L+S+H    taken      one wake-up, if S   unlock -> H, S+H; nobody was woken: -> L, L+S, 0
+//! H, S+H        reserved   -                   who was woken -> L+S, or -> L+H
 //! ```
 //!
 //! `EPOCH` is zero without `H` (`HANDOFF`) or `T` (`STARVING`), and with them says in which process
 //! they were set. In a child of fork, whoever the lock was reserved for does not exist, so there
-//! these two bits say nothing: the word is read as if they were not set, and they go when the lock
-//! is next taken by a waiter, or reserved anew.
+//! these two bits say nothing: waiters read the word as if they were not set, and write it so.
 //!
 //! # Invariants
 //!
 //! 1. A context owns the lock iff it set `LOCKED` and has not called [`unlock`](Mutex::unlock) or
 //!    [`unlock_fair`](Mutex::unlock_fair) since.
 //! 2. While a thread sleeps on the word, the word has `LOCKED` and `SLEEPERS`, or a wake-up is on
-//!    its way, or a woken thread has yet to set them, or the lock is reserved for a thread that will.
-//!    So a thread that was woken never takes the lock without `SLEEPERS`, and never sleeps without
-//!    it. Who was not woken consumed nothing, and owes nobody.
+//!    its way, or a thread that was woken or starves is awake, which takes the lock or sets them.
+//!    So a thread that was woken never takes the lock without `SLEEPERS` or `HANDOFF`, and never
+//!    sleeps without `SLEEPERS`. Who was not woken consumed nothing, and owes nobody.
 //! 3. Once an unlock has cleared `LOCKED`, a new owner may free the mutex: from there on only the
 //!    *address* of the word is used, and what the unlock saw of the word.
-//! 4. `HANDOFF` is set only while a thread that slept is on its way to take it. Only who was woken
-//!    may, so nobody who came later gets in before. A thread that was woken does not give up while
-//!    it sees a hand-over begin, as it may be the one.
+//! 4. `HANDOFF` is set by the owner, before it wakes a sleeper for it, and stays only if one was
+//!    woken. Only who was woken may take the lock then, so nobody who came later gets in before. A
+//!    thread that was woken does not give up while it sees a hand-over begin, as it may be the one.
 //! 5. `STARVING` is set by a waiter, the *starver*, that has waited for a millisecond, for itself,
 //!    while the lock is taken and not reserved. Until it has had the lock or given up, nobody else
 //!    sets or clears it, and nobody else takes the lock: the starver is overtaken by nobody.
@@ -51,35 +49,33 @@
 //! | a   | taking a free lock at once    | Acquire | c, d       | see the last owner's writes    |
 //! | b   | taking it later               | Acquire | c, d       | as (a)                         |
 //! | c   | `LOCKED` off in `unlock`      | Release | a, b       | publish this owner's writes    |
-//! | d   | `LOCKED` off in `hand_over`   | Release | a, b       | as (c)                         |
+//! | d   | all off in `unlock_fair`      | Release | a, b       | as (c)                         |
 //! | e   | failed `try_lock`, polls      | Relaxed | -          | hints: nothing is read through them |
 //! | f   | S, H and T, on and off        | Relaxed | -          | they publish nothing, and as read-modify-writes do not part (c), (d) from (a), (b) |
 //!
 //! # Why no wake-up is lost
 //!
 //! A waiter runs W1 `set SLEEPERS`, W2 `wait`; the owner runs U1 `clear LOCKED`, and U2 `wake(1)` if
-//! U1 saw any other bit. If U1 comes before W1 in the order of the word, W1 fails, or marks the word
-//! of a newer owner. Otherwise U1 sees `SLEEPERS`, so U2 runs. The kernel compares and enqueues for
-//! W2 under the bucket lock that U2 takes. If it compared before U1, W2 is queued by the time U2
-//! looks. If after, it returns `Changed`, unless the word has `LOCKED` again, and then a newer owner
-//! owes the wake-up if `SLEEPERS` is still there. A thread that was woken sets `SLEEPERS` whether it
-//! takes the lock or sleeps again, so the duty passes on to it. A newcomer that finds the lock free
-//! takes `SLEEPERS` away: U2 of whoever left it there does what it asks for. A wait that timed out
+//! U1 saw `SLEEPERS`. If U1 comes before W1 in the order of the word, W1 fails, or marks the word of
+//! a newer owner. Otherwise U1 sees `SLEEPERS`, so U2 runs. The kernel compares and enqueues for W2
+//! under the bucket lock that U2 takes. If it compared before U1, W2 is queued by the time U2 looks.
+//! If after, it returns `Changed`, unless the word has `LOCKED` again, and then a newer owner owes
+//! the wake-up if `SLEEPERS` is still there. A thread that was woken sets `SLEEPERS` whether it takes
+//! the lock or sleeps again, so the duty passes on to it. A newcomer that finds the lock free takes
+//! `SLEEPERS` away: U2 of whoever left it there does what it asks for. A wait that timed out
 //! consumed no wake-up, so leaving then loses none; the `SLEEPERS` bit it leaves behind costs one
 //! wake-up call that finds nobody.
 //!
-//! With `STARVING`, U2 wakes the starver, a class of its own, and if no starver sleeps anybody. The
-//! starver is awake in that case and finds the lock free, or it is of another process; then a
-//! sleeper of this one must not be forgotten. `SLEEPERS` stays until the starver has the lock and
-//! owes the next wake-up. One that gives up clears `STARVING` in a word that has `LOCKED`, and then
-//! the owner owes a wake-up as before; if it finds the lock free, it is late but takes it. A starver
-//! woken as one of all is a woken thread like any other.
+//! An owner that hands the lock over wakes a sleeper first, and then unlocks, so it can go back if
+//! nobody slept. It takes `SLEEPERS` away when it sets `HANDOFF`, as the duty is with the one it
+//! wakes. If that one looks before the lock is released and sleeps again, `SLEEPERS` is back when
+//! `LOCKED` goes, and one more is woken, that thread or another that slept.
 //!
-//! `unlock_fair` wakes while it still owns the lock, so it can go back if nobody slept. It takes
-//! `SLEEPERS` away first. If the thread it woke looks before the lock is released and sleeps again,
-//! `SLEEPERS` is back when `LOCKED` goes, and one more is woken, that thread or another that slept.
-//! `SLEEPERS` beside a reservation is kept until the lock is taken. Where a starver has reserved
-//! the lock, a plain unlock is a fair one.
+//! A starver takes `SLEEPERS` away as well: it is awake, and owes a wake-up from then on. It sets it
+//! again if it goes to sleep or gives up, and hands the lock over once it has it. While it sleeps, U2
+//! wakes it and nobody else: starvers have a class of their own. If it is awake by then, U2 finds
+//! nobody, and the starver finds the lock free, also when it is late. Woken as one of all, it is a
+//! woken thread like any other.
 //!
 //! Sleepers also arrive by requeueing, from a condition variable whose notifier owns the lock: it
 //! sets `SLEEPERS` first (row f), so invariant 2 holds when they arrive. They sleep in the ordinary
@@ -89,10 +85,11 @@
 //!
 //! Barging, with a bound. A thread that is running may take the lock before one that sleeps, and
 //! does so as long as nobody has waited for long: a lock that is given to sleeping threads stands
-//! idle while they wake up. A sleeper that is woken a millisecond after it first slept, and finds
-//! the lock taken, reserves it. There is one starver at a time, and sleepers are woken in the order
-//! in which they went to sleep, so a thread is overtaken in its first millisecond, then until it is
-//! woken for the next time and no starver is before it, and not again.
+//! idle while they wake up. A waiter that runs a millisecond after it first slept, and finds the
+//! lock taken, reserves it. Once it has the lock, it hands it over to the next sleeper, and so does
+//! that one, until one has it that has not waited for long. So those who have waited have their
+//! turn one after the other, in the order in which they went to sleep, and then the lock is open to
+//! all again. For a waiter to run it has to get a core: what others do meanwhile is the scheduler's.
 //!
 //! # Scaling
 //!
@@ -101,17 +98,16 @@
 //! often: each look takes the line away from an owner that may lock again, and costs it a transfer
 //! to get it back. So of two that compete, one runs on for some sections, which costs no transfer.
 //!
-//! An unlock has to leave `STARVING` in place, so it is no exchange. On x86-64 it is an *and* whose
-//! flags say whether there is more to do, the cheapest of all the ways to unlock: with the lock 5.3
-//! ns on a Zen 4, where with an exchange it takes 5.6, a compare-and-exchange 5.9, and an *and* of
-//! the low byte alone 9.5, as the next lock then waits for the store.
+//! An unlock leaves a reservation in place, so it is no exchange. On x86-64 it is an *and* whose
+//! flags say whether there is more to do, the cheapest of all the ways to unlock: a lock and unlock
+//! take 5.3 ns on a Zen 4, and with an exchange 5.6, with a compare-and-exchange 5.9, with an
+//! exchange of the low byte 9.5, as the next lock has to wait for a store of another size.
 //!
 //! # Sources
 //!
 //! Ulrich Drepper, "Futexes Are Tricky" (2011), the mutex in its section 5. That looking rarely
 //! matters more than for how long: the Linux mutex of Swift's Synchronization module (2026), and
-//! WebKit's adaptive lock. That who has waited for a millisecond gets the lock next: Go's
-//! `sync.Mutex` (1.9).
+//! WebKit's adaptive lock. A millisecond, and turns in order after that: Go's `sync.Mutex` (1.9).
 
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
 use crate::primitive::{Deadline, Futex, Private, Scope, Wait, fork_epoch, patience};
@@ -119,8 +115,8 @@ use crate::primitive::{model_const_fn, mutant, ord, spin_loop, tuning};
 
 const LOCKED: u32 = 1 << 0;
 const SLEEPERS: u32 = 1 << 1;
-const HANDOFF: u32 = 1 << 2;
-const EPOCH_SHIFT: u32 = 3;
+const HANDOFF: u32 = 1 << 8;
+const EPOCH_SHIFT: u32 = 9;
 const STARVING: u32 = 1 << 31;
 
 const FREE: u32 = 0;
@@ -183,11 +179,11 @@ impl<S: Scope> Mutex<S> {
     fn try_lock_marked(&self) -> bool {
         let newcomer = Waiter::newcomer();
         loop {
-            let cur = self.word.load(Relaxed); // Relaxed: the exchange decides.
-            if !newcomer.may_take(cur) {
+            let word = self.word.load(Relaxed); // Relaxed: the exchange decides.
+            if !newcomer.may_take(sane(word)) {
                 return false;
             }
-            if self.take(cur, &newcomer) {
+            if self.take(word, &newcomer) {
                 return true;
             }
         }
@@ -227,9 +223,11 @@ impl<S: Scope> Mutex<S> {
     #[inline]
     pub unsafe fn unlock(&self) {
         let word = &raw const self.word;
+        // Relaxed: row e.
+        debug_assert_ne!(self.word.load(Relaxed) & LOCKED, 0, "unlocked a free mutex");
         // Release: row c. Past this line `word` is only an address (invariant 3).
-        let (more, starving) = self.word.clear_lowest(ord!("mutex.c", Release));
-        if more {
+        let (sleepers, starving) = self.word.clear_lowest(ord!("mutex.c", Release));
+        if sleepers {
             wake_sleeper(word, starving);
         }
     }
@@ -292,92 +290,109 @@ impl<S: Scope> Mutex<S> {
             return unsafe { self.unlock() };
         }
         // While we own the lock, so that the mark can be taken back if nobody sleeps after all.
-        let nobody = Futex::wake(word, 1) == 0 && !mutant!("mutex.hand-to-nobody");
-        // Release: row d. Past this line `word` is only an address (invariant 3).
-        let order = ord!("mutex.d", Release);
-        let prev =
-            if nobody { self.word.swap(FREE, order) } else { self.word.fetch_sub(LOCKED, order) };
-        if prev & SLEEPERS != 0 && !mutant!("mutex.hand-over-wake") {
-            // Whoever was woken may have looked too early, and sleep again.
-            wake_sleeper(word, false);
+        if Futex::wake(word, 1) == 0 && !mutant!("mutex.hand-to-nobody") {
+            // Release: row d. Past this line `word` is only an address (invariant 3).
+            let prev = self.word.swap(FREE, ord!("mutex.d", Release));
+            if prev & SLEEPERS != 0 {
+                wake_sleeper(word, false);
+            }
+        } else {
+            // SAFETY: by the caller's contract. Whoever was woken may have looked too early, and
+            // sleep again: then this wakes it.
+            unsafe { self.unlock() };
         }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn lock_slow(&self, deadline: Deadline) -> bool {
-        // Not having slept, we may take the lock as `HELD` (invariant 2).
-        self.poll() == FREE && self.try_lock() || self.wait(false, deadline)
     }
 
     /// Takes the lock on behalf of a thread that has slept on the word, or behind which others may
     /// sleep; `false` once `deadline` has passed.
     pub(super) fn lock_sleeping(&self, deadline: Deadline) -> bool {
-        self.wait(true, deadline)
+        self.wait(Waiter { woken: true, ..Waiter::newcomer() }, deadline)
     }
 
-    fn wait(&self, woken: bool, deadline: Deadline) -> bool {
-        let mut waiter = Waiter { woken, ..Waiter::newcomer() };
+    #[cold]
+    #[inline(never)]
+    fn lock_slow(&self, deadline: Deadline) -> bool {
+        self.wait(Waiter::newcomer(), deadline)
+    }
+
+    fn wait(&self, mut waiter: Waiter, deadline: Deadline) -> bool {
         let mut late = false;
         loop {
-            let cur = self.word.load(Relaxed); // Relaxed: the exchanges decide.
+            let word = self.word.load(Relaxed); // Relaxed: the exchanges decide.
+            let cur = sane(word);
             if waiter.may_take(cur) {
-                if self.take(cur, &waiter) {
+                if self.take(word, &waiter) {
                     return true;
                 }
                 continue;
             }
-            let leaves = late && !waiter.is_expected(cur);
-            let starves = !leaves && waiter.starves::<S>(cur);
-            let next = match (leaves, starves) {
-                (true, _) => waiter.left(cur),
-                (_, true) => LOCKED | SLEEPERS | STARVING | epoch(),
-                _ => cur | SLEEPERS,
-            };
-            // Relaxed: row f.
-            if next != cur && self.word.compare_exchange(cur, next, Relaxed, Relaxed).is_err() {
+            if late && !waiter.is_expected(cur) {
+                if self.change(word, waiter.left(cur)) {
+                    return false;
+                }
                 continue;
             }
-            if leaves {
-                return false;
+            if waiter.starves::<S>(cur) {
+                if self.change(word, HELD | STARVING | epoch()) {
+                    waiter.mark = STARVING | epoch();
+                }
+                continue;
             }
-            if starves {
-                waiter.mark = next & MARK;
+            // In case the owner is about to leave; not while others sleep, as the line is then
+            // better left to the owner.
+            let polls = cur == HELD || waiter.is_next(cur) && cur & SLEEPERS == 0;
+            if polls && self.poll(word) != word {
+                continue;
             }
-            let classes = match waiter.owns(next) {
-                true => class::STARVER | class::ORDINARY,
-                false => class::ORDINARY,
-            };
+            let next = cur | SLEEPERS;
+            if !self.change(word, next) {
+                continue;
+            }
             if waiter.long == Deadline::NEVER {
                 waiter.long = patience(0);
             }
+            // A nap, where a hand-over may be to another.
             let until = if late { patience(0) } else { deadline };
-            match self.word.wait_as(classes, next, until) {
+            match self.word.wait_as(waiter.classes(next), next, until) {
                 // It tries once more before it looks at the deadline again, and says again that
                 // there are sleepers: it may have taken the only wake-up there is.
                 Wait::Woken => (waiter.woken, late) = (true, false),
                 Wait::TimedOut => late = true,
                 Wait::Changed | Wait::Interrupted => {}
             }
-            self.poll();
         }
     }
 
-    /// Takes the lock if the word is still `cur`, which `waiter` may take.
-    fn take(&self, cur: u32, waiter: &Waiter) -> bool {
-        // Acquire: row b.
-        let order = ord!("mutex.b", Acquire);
-        self.word.compare_exchange(cur, waiter.taken(cur), order, Relaxed).is_ok()
+    /// Changes the word from `word`, for a waiter; `false` if somebody else did before.
+    fn change(&self, word: u32, new: u32) -> bool {
+        // Relaxed: row f.
+        word == new || self.word.compare_exchange(word, new, Relaxed, Relaxed).is_ok()
     }
 
-    /// Looks at the word for a moment, in case its owner is about to leave; not while others sleep,
-    /// as the line is then better left to the owner. Returns what it saw last.
-    fn poll(&self) -> u32 {
+    /// Takes the lock for `waiter`, who may, if the word is still `word`.
+    fn take(&self, word: u32, waiter: &Waiter) -> bool {
+        let passes_on = reservation(word) != 0 && waiter.long.has_passed();
+        let new = if passes_on { HELD | HANDOFF | epoch() } else { waiter.taken() };
+        // Acquire: row b.
+        if self.word.compare_exchange(word, new, ord!("mutex.b", Acquire), Relaxed).is_err() {
+            return false;
+        }
+        // While we own it, as in `hand_over`.
+        let nobody = passes_on && Futex::wake(&raw const self.word, 1) == 0;
+        if nobody && !mutant!("mutex.pass-on-to-nobody") {
+            self.word.fetch_and(!MARK, Relaxed); // Relaxed: row f.
+        }
+        true
+    }
+
+    /// Looks at the word for a moment, as long as it is `word`; what it saw last. Each look takes
+    /// the line away from its owner, so there are few, and fewer with time.
+    fn poll(&self, word: u32) -> u32 {
         let (mut left, mut gap) = (PAUSES, 1);
         loop {
-            let word = self.word.load(Relaxed); // Relaxed: row e.
-            if word != HELD || left < gap {
-                return word;
+            let seen = self.word.load(Relaxed); // Relaxed: row e.
+            if seen != word || left < gap {
+                return seen;
             }
             for _ in 0..gap {
                 spin_loop();
@@ -393,10 +408,18 @@ fn epoch() -> u32 {
     fork_epoch() << EPOCH_SHIFT & EPOCH
 }
 
-/// How the lock is reserved: 0 if it is not, or was for a thread of another process.
+/// The word without a reservation that was made in another process.
+fn sane(word: u32) -> u32 {
+    if word & MARK == 0 || word & EPOCH == epoch() || mutant!("mutex.trust-inherited-marks") {
+        word
+    } else {
+        word & !MARK
+    }
+}
+
+/// How the lock is reserved, or 0.
 fn reservation(word: u32) -> u32 {
-    let own = word & MARK == 0 || word & EPOCH == epoch() || mutant!("mutex.trust-inherited-marks");
-    if own { word & (HANDOFF | STARVING) } else { 0 }
+    sane(word) & (HANDOFF | STARVING)
 }
 
 impl Waiter {
@@ -404,12 +427,7 @@ impl Waiter {
         Self { woken: false, long: Deadline::NEVER, mark: 0 }
     }
 
-    /// Whether the reservation is the one it made for itself.
-    fn owns(&self, word: u32) -> bool {
-        self.mark != 0 && word & MARK == self.mark
-    }
-
-    /// Whether the lock is this waiter's to take.
+    /// Whether the lock is this waiter's to take. As all below, of a word that is [`sane`].
     fn may_take(&self, word: u32) -> bool {
         word & LOCKED == 0
             && match reservation(word) {
@@ -420,18 +438,9 @@ impl Waiter {
     }
 
     /// The word when it has the lock. `SLEEPERS` if others may sleep behind it (invariant 2).
-    fn taken(&self, word: u32) -> u32 {
+    fn taken(&self) -> u32 {
         let owes = self.woken && !mutant!("mutex.forget-sleepers");
-        // Without a reservation, whoever left `SLEEPERS` there is waking one.
-        let behind = word & MARK != 0 && !mutant!("mutex.forget-sleepers-behind");
-        LOCKED
-            | if owes {
-                SLEEPERS
-            } else if behind {
-                word & SLEEPERS
-            } else {
-                0
-            }
+        if owes { LOCKED | SLEEPERS } else { LOCKED }
     }
 
     /// Whether it has waited for long, and may reserve the lock for itself.
@@ -443,18 +452,33 @@ impl Waiter {
             && !mutant!("mutex.starve")
     }
 
-    /// The word when it has given up.
-    fn left(&self, word: u32) -> u32 {
-        let marked = self.owns(word) && !mutant!("mutex.leave-mark");
-        if marked { LOCKED | SLEEPERS } else { word }
+    /// Whether the reservation is the one it made for itself.
+    fn owns(&self, word: u32) -> bool {
+        self.mark != 0 && word & MARK == self.mark
     }
 
-    /// Whether the lock may be about to be reserved for it (invariant 4).
+    /// Whether the lock may be about to be handed to it (invariant 4).
     fn is_expected(&self, word: u32) -> bool {
         self.woken
             && word & LOCKED != 0
             && reservation(word) == HANDOFF
             && !mutant!("mutex.leave-hand-over")
+    }
+
+    /// Whether the lock may be reserved for it, and is taken.
+    fn is_next(&self, word: u32) -> bool {
+        self.owns(word) || self.is_expected(word)
+    }
+
+    /// As which it sleeps.
+    fn classes(&self, word: u32) -> u32 {
+        if self.owns(word) { class::ORDINARY | class::STARVER } else { class::ORDINARY }
+    }
+
+    /// The word when it has given up. What its mark took away comes back with it.
+    fn left(&self, word: u32) -> u32 {
+        let marked = self.owns(word) && !mutant!("mutex.leave-mark");
+        if marked { LOCKED | SLEEPERS } else { word }
     }
 }
 
@@ -468,9 +492,13 @@ impl Mutex<Private> {
         if mutant!("condvar.move-without-mark") {
             return;
         }
-        // Relaxed: row f.
-        let prev = self.word.fetch_or(SLEEPERS, Relaxed);
-        debug_assert_ne!(prev & LOCKED, 0, "moved waiters to a free mutex");
+        loop {
+            let word = self.word.load(Relaxed); // Relaxed: the exchange decides.
+            debug_assert_ne!(word & LOCKED, 0, "moved waiters to a free mutex");
+            if self.change(word, sane(word) | SLEEPERS) {
+                break;
+            }
+        }
     }
 
     /// The word that moved waiters sleep on.
@@ -485,9 +513,9 @@ fn wake_sleeper<S: Scope>(word: *const Futex<S>, starving: bool) {
     if mutant!("mutex.wake") {
         return;
     }
-    // Whom no starver's reservation keeps out must not be forgotten for it.
-    let first = starving && !mutant!("mutex.wake-starver");
-    if !(first && Futex::wake_classes(word, class::STARVER, 1) != 0) {
+    if starving && !mutant!("mutex.wake-starver") {
+        Futex::wake_classes(word, class::STARVER, 1);
+    } else {
         Futex::wake(word, 1);
     }
 }

@@ -279,6 +279,26 @@ fn fair_unlock_with_a_timed_sleeper() {
     );
 }
 
+/// The lock is made free where a waiter has left, who comes back and sees what was written.
+#[test]
+fn fair_unlock_after_a_waiter_left() {
+    Explore::new("mutex, unlock_fair and who left").preemptions(3).at_least(500).run(
+        &words(&["mt", "tm"]),
+        || {
+            let log = log();
+            let timed = beside(&log, |log| {
+                let mut mine = log.try_lock_for(SOON).unwrap_or_else(|| log.lock());
+                mine.push('t');
+            });
+            let mut mine = log.lock();
+            mine.push('m');
+            MutexGuard::unlock_fair(mine);
+            timed.join().unwrap();
+            read(&log)
+        },
+    );
+}
+
 /// Nobody sleeps any more, and the word says that somebody may: the lock is free, not handed over.
 #[test]
 fn fair_unlock_with_nobody_left() {

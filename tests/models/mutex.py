@@ -33,7 +33,7 @@ RESERVED = HANDOFF | STARVING
 #   ~       bump
 
 # What a thread is about to do.
-OP, WAIT, SLEEP, ASLEEP, WAKE_STARVER, WAKE, CALL, PASS, TAKE_BACK = range(9)
+OP, WAIT, SLEEP, ASLEEP, WAKE_STARVER, WAKE, CALL, PASS, TAKE_BACK, PASS_ON, KEEP = range(11)
 # Flags of a waiter: was woken, has slept, has waited for long, owns the mark, is past its deadline.
 WOKEN, SLEPT, LONG, MINE, LATE = 1, 2, 4, 8, 16
 
@@ -81,7 +81,7 @@ class Model:
     def owns(self, i, thread):
         """Whether the thread is inside a section."""
         position, phase = thread[0], thread[1]
-        if phase in (CALL, PASS, TAKE_BACK):
+        if phase in (CALL, PASS, TAKE_BACK, PASS_ON, KEEP):
             return True
         return phase == OP and self.programs[i][position] in ".!~"
 
@@ -142,9 +142,13 @@ class Model:
                 new = 0 if phase == TAKE_BACK else word & ~LOCKED
                 owes = word & SLEEPERS and self.mutant != "hand-over forgets whom it woke"
                 put(i, at(WAKE) if owes else self.released(i, thread), new)
+            elif phase == PASS_ON:
+                nobody = self.mutant == "pass on to nobody"
+                wake(i, self.go_on(i, thread), self.go_on(i, thread) if nobody else at(KEEP), "all")
+            elif phase == KEEP:
+                put(i, self.go_on(i, thread), word & ~HANDOFF)
             elif phase == WAKE_STARVER:
-                fall_back = at(WAKE)
-                wake(i, self.released(i, thread), fall_back, "starver")
+                wake(i, self.released(i, thread), self.released(i, thread), "starver")
             elif phase == WAKE:
                 wake(i, self.released(i, thread), self.released(i, thread), "all")
             elif phase == WAIT:
@@ -164,7 +168,7 @@ class Model:
     def unlock(self, i, thread, word, put):
         rest = word & ~LOCKED
         position, _, _, _, rounds = thread
-        if rest == 0 or self.mutant == "unlock wakes nobody":
+        if not rest & SLEEPERS or self.mutant == "unlock wakes nobody":
             put(i, self.released(i, thread), rest)
         elif rest & STARVING and self.mutant != "the first sleeper is woken":
             put(i, (position, WAKE_STARVER, 0, 0, rounds), rest)
@@ -187,12 +191,8 @@ class Model:
         return True
 
     def taken(self, word, flags):
-        sleepers = SLEEPERS if flags & WOKEN else 0
-        if self.mutant == "woken thread forgets the others":
-            sleepers = 0
-        if word & RESERVED and self.mutant != "starver forgets who sleeps behind it":
-            sleepers |= word & SLEEPERS
-        return LOCKED | sleepers
+        owes = flags & WOKEN and self.mutant != "woken thread forgets the others"
+        return LOCKED | (SLEEPERS if owes else 0)
 
     def wait(self, i, thread, word, flags, timed, put):
         position, _, _, _, rounds = thread
@@ -201,7 +201,10 @@ class Model:
                 raise Broken("a starver is overtaken")
             if word & HANDOFF and not flags & WOKEN:
                 raise Broken("a hand-over is overtaken")
-            put(i, self.go_on(i, thread), self.taken(word, flags))
+            if word & RESERVED and flags & LONG:
+                put(i, (position, PASS_ON, 0, 0, rounds), LOCKED | HANDOFF)
+            else:
+                put(i, self.go_on(i, thread), self.taken(word, flags))
             return
         expected = flags & WOKEN and word & LOCKED and word & HANDOFF
         if flags & LATE and not (expected and self.mutant != "leave a hand-over"):
@@ -211,11 +214,12 @@ class Model:
             # A bump has no time limit: what gives up is a lock, and its section is left out.
             put(i, self.go_on(i, thread, 2), new)
             return
-        new = word | SLEEPERS
         if flags & LONG and word & LOCKED and not word & RESERVED:
+            # Those who sleep are its to see to from here on. It looks once more before it sleeps.
             self.marks += 1
-            new |= STARVING
-            flags |= MINE
+            put(i, (position, WAIT, 0, flags | MINE, rounds), LOCKED | STARVING)
+            return
+        new = word | SLEEPERS
         put(i, (position, SLEEP, new, flags | SLEPT, rounds), new)
 
     def check(self, state, successors):
@@ -272,11 +276,11 @@ MUTANTS = [
     "unlock wakes nobody",
     "the first sleeper is woken",
     "woken thread forgets the others",
-    "starver forgets who sleeps behind it",
     "starver leaves its mark",
     "overtake a starver",
     "overtake a hand-over",
     "hand to nobody",
+    "pass on to nobody",
     "hand-over forgets whom it woke",
     "leave a hand-over",
 ]

@@ -188,9 +188,12 @@ impl<S: Scope> Futex<S> {
     pub fn fetch_sub(&self, value: u32, order: Ordering) -> u32 {
         self.word.fetch_sub(value, order)
     }
+    pub fn fetch_and(&self, bits: u32, order: Ordering) -> u32 {
+        self.word.fetch_and(bits, order)
+    }
     pub fn clear_lowest(&self, order: Ordering) -> (bool, bool) {
-        let rest = self.word.fetch_and(!1, order) & !1;
-        (rest != 0, rest >> 31 != 0)
+        let word = self.word.fetch_and(!1, order);
+        (word >> 1 & 1 != 0, word >> 31 != 0)
     }
     pub fn wait(&self, expected: u32, deadline: Deadline) -> Wait {
         self.wait_as(!0, expected, deadline)
