@@ -129,7 +129,7 @@ pub use sync::{ArcFairMutexGuard, ArcMutexGuard, Parker, Unparker};
 pub use sync::{
     ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard,
 };
-pub use sync::{Condvar, WaitTimeoutResult};
+pub use sync::{Condvar, CondvarAny, WaitGuard, WaitTimeoutResult};
 pub use sync::{FairMutex, FairMutexGuard, MappedFairMutexGuard};
 pub use sync::{MappedMutexGuard, Mutex, MutexGuard};
 

@@ -126,10 +126,11 @@ use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::ptr;
 
-use super::Mutex;
+use super::relock::{Relock, Way};
+use super::{Mutex, Plain};
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
 use crate::primitive::{AtomicPtr, Deadline, Futex, Private, UnsafeCell, Wait};
-use crate::primitive::{fork_epoch, model_const_fn, mutant, ord, spin_loop, tuning};
+use crate::primitive::{fork_epoch, model_const_fn, mutant, ord, spin_loop, tuned, tuning};
 
 const WAITING: u32 = 0;
 const ASLEEP: u32 = 1;
@@ -141,13 +142,19 @@ const MOVED: u32 = 4;
 /// on how many may run into their mutex at once.
 const HERD: u32 = 64;
 
-/// How many are let go while the mutex is taken: one to lock it next, and one that is on its way
-/// by then. The model has few threads and wants some that are moved.
-const HEADS: u32 = tuning(2, 1);
+/// How many are let go while the lock is taken: one to have it next, and one that is on its way by
+/// then. Most models have two waiters, and want one that is left.
+#[inline]
+fn heads() -> u32 {
+    tuned(2, 1)
+}
 
 /// Up to this many in front of the last are woken one by one, which takes as many calls as moving
-/// them to the gate. None in the model, so that two waiters use the gate.
-const FEW: u32 = tuning(1, 0);
+/// them to the gate. None in most models, so that two waiters use the gate.
+#[inline]
+fn few() -> u32 {
+    tuned(1, 0)
+}
 
 /// Polls before a waiter sleeps that found nobody waiting; none in the model, so that it sleeps.
 const NODE_POLLS: u32 = tuning(100, 0);
@@ -155,13 +162,50 @@ const NODE_POLLS: u32 = tuning(100, 0);
 /// One waiter, on its own stack.
 struct Node {
     state: Futex<Private>,
-    /// The mutex that the owner will lock again. Compared, and used only by its holder.
-    mutex: *const Mutex,
+    /// What the owner will take again.
+    wants: Wants,
     /// That of the list when the node was linked.
     epoch: Cell<u32>,
     links: UnsafeCell<Links>,
     /// Whether a notifier took it out of the ring. Belongs to the holder of the list lock.
     taken: UnsafeCell<bool>,
+}
+
+/// A lock, and the way in which a waiter will have it again. The lock is there for as long as the
+/// node is: its owner takes the lock before it returns.
+#[derive(Clone, Copy)]
+struct Wants {
+    lock: *const (),
+    way: Way,
+    /// [`Relock::is_taken`].
+    is_taken: unsafe fn(*const ()) -> bool,
+}
+
+impl Wants {
+    fn new<R: Relock>(lock: &R::Lock) -> Self {
+        /// # Safety
+        ///
+        /// `lock` is a `R::Lock` that is there.
+        unsafe fn is_taken<R: Relock>(lock: *const ()) -> bool {
+            // SAFETY: by the caller's contract.
+            R::is_taken(unsafe { &*lock.cast() })
+        }
+        Self { lock: ptr::from_ref(lock).cast(), way: R::WAY, is_taken: is_taken::<R> }
+    }
+
+    /// # Safety
+    ///
+    /// The node is there.
+    unsafe fn is_taken(self) -> bool {
+        // SAFETY: made from such a lock, which is there as the node is.
+        unsafe { (self.is_taken)(self.lock) }
+    }
+}
+
+impl PartialEq for Wants {
+    fn eq(&self, other: &Self) -> bool {
+        ptr::eq(self.lock, other.lock) && (self.way == other.way || mutant!("condvar.one-way"))
+    }
 }
 
 /// Neighbours in the ring; once the node is taken, `next` is the chain behind it.
@@ -172,10 +216,10 @@ struct Links {
 }
 
 impl Node {
-    fn new(mutex: &Mutex) -> Self {
+    fn new(wants: Wants) -> Self {
         Self {
             state: Futex::new(WAITING),
-            mutex,
+            wants,
             epoch: Cell::new(0),
             links: UnsafeCell::new(Links { prev: ptr::null(), next: ptr::null() }),
             taken: UnsafeCell::new(false),
@@ -260,17 +304,18 @@ impl Condvar {
         }
     }
 
-    /// Unlocks `mutex`, waits to be notified, locks it again, and says whether it was notified; if
-    /// not, `deadline` passed.
+    /// Gives `lock` up, waits to be notified, takes it again in the same way, and says whether it
+    /// was notified; if not, `deadline` passed.
     ///
     /// # Safety
     ///
-    /// The calling context owns `mutex`. It owns it again when the call returns.
-    pub unsafe fn wait(&self, mutex: &Mutex, deadline: Deadline) -> bool {
-        let node = Node::new(mutex);
+    /// The calling context has `lock` in the way that `R` says. It has it again when the call
+    /// returns.
+    pub unsafe fn wait<R: Relock>(&self, lock: &R::Lock, deadline: Deadline) -> bool {
+        let node = Node::new(Wants::new::<R>(lock));
         let alone = self.link(&node);
-        // SAFETY: the caller owns the mutex.
-        unsafe { mutex.unlock() };
+        // SAFETY: the caller has the lock.
+        unsafe { R::unlock(lock) };
         let end = self.sleep(&node, deadline, alone);
         match end {
             End::Notified => {
@@ -280,21 +325,17 @@ impl Condvar {
                     // Waiters of the process that this one was forked from, by a signal handler.
                     chain = ptr::null();
                 }
-                if !chain.is_null() && !mutex.is_locked() {
-                    // SAFETY: the chain is ours; those in it wait here, with this mutex.
+                if !chain.is_null() && !R::is_taken(lock) {
+                    // SAFETY: the chain is ours; those in it wait here, for the same.
                     unsafe { self.release_chain(chain) };
                     chain = ptr::null();
                 }
-                mutex.lock();
-                // SAFETY: as above, unless it is empty now; and this thread owns the mutex.
-                unsafe { move_chain(chain, mutex) };
+                R::relock(lock);
+                // SAFETY: as above, unless it is empty now; and this thread has the lock.
+                unsafe { self.pass_on::<R>(chain, lock) };
             }
-            // May have slept on the mutex's word: others may sleep behind us (invariant 2 of the
-            // mutex).
-            End::Moved if !mutant!("condvar.moved-as-newcomer") => {
-                mutex.lock_sleeping(Deadline::NEVER);
-            }
-            End::Moved | End::TimedOut => mutex.lock(),
+            End::Moved => R::relock_moved(lock),
+            End::TimedOut => R::relock(lock),
         }
         end != End::TimedOut
     }
@@ -458,7 +499,7 @@ impl Condvar {
         let Some(first) = self.take_first() else { return false };
         // SAFETY: the node is ours since it is taken, and has no chain; the caller owns the mutex.
         unsafe {
-            if ptr::eq((*first).mutex, mutex) {
+            if (*first).wants == Wants::new::<Plain>(mutex) {
                 move_chain(first, mutex);
             } else {
                 release(first).wake();
@@ -478,8 +519,8 @@ impl Condvar {
             // SAFETY: the chain is ours since its nodes are taken; the caller owns the mutex. The
             // condition variable is alive for as long as a part remains ours.
             unsafe {
-                let others = split_off_other_mutexes(taken);
-                if ptr::eq((*taken).mutex, mutex) {
+                let others = split_off_others(taken);
+                if (*taken).wants == Wants::new::<Plain>(mutex) {
                     move_chain(taken, mutex);
                 } else {
                     self.release_chain(taken);
@@ -531,7 +572,7 @@ impl Condvar {
             // SAFETY: the chain is ours since its nodes are taken. Its first part is let go, the
             // second remains ours, and keeps the condition variable alive.
             unsafe {
-                let others = split_off_other_mutexes(taken);
+                let others = split_off_others(taken);
                 self.release_chain(taken);
                 taken = others;
             }
@@ -539,23 +580,41 @@ impl Condvar {
         count
     }
 
+    /// Sees to those chained behind a waiter that has its lock again: they are moved to it if it
+    /// is a mutex, and else those who come next are let go.
+    ///
+    /// # Safety
+    ///
+    /// The calling context has `lock`, and owns the chain, all of which wait here for the same.
+    unsafe fn pass_on<R: Relock>(&self, chain: *const Node, lock: &R::Lock) {
+        if chain.is_null() {
+            return;
+        }
+        match R::mutex(lock) {
+            // SAFETY: by the caller's contract, and having the lock means to have its mutex.
+            Some(mutex) => unsafe { move_chain(chain, mutex) },
+            None if mutant!("condvar.pass-nothing-on") => {}
+            // SAFETY: by the caller's contract.
+            None => unsafe { self.release_chain(chain) },
+        }
+    }
+
     /// Lets the waiters of a chain go, as many as can run now; the last of them has the others as
     /// its chain. The condition variable is not touched once that one is let go.
     ///
     /// # Safety
     ///
-    /// The caller owns the chain that starts at `first`, all of which wait here with one mutex.
+    /// The caller owns the chain that starts at `first`, all of which wait here for the same.
     unsafe fn release_chain(&self, first: *const Node) {
-        // SAFETY: the chain is ours, and its nodes are alive until they are released or moved. So
-        // is their mutex, which their owners lock before they leave.
+        // SAFETY: the chain is ours, and its nodes are alive until they are released or moved.
         let last = unsafe {
-            let limit = if (*(*first).mutex).is_locked() { HEADS } else { HERD };
+            let limit = if (*first).wants.is_taken() { heads() } else { HERD };
             let (mut last, mut ahead) = (first, 0);
             while ahead + 1 < limit && !(*last).links().next.is_null() {
                 last = (*last).links().next;
                 ahead += 1;
             }
-            self.release_together(first, last, ahead > FEW);
+            self.release_together(first, last, ahead > few());
             last
         };
         if mutant!("condvar.drop-rest") {
@@ -625,22 +684,22 @@ unsafe fn take_all(mut node: *const Node) -> usize {
     count
 }
 
-/// Leaves in the chain of `first` those that wait with the same mutex, in their order, and returns
-/// the chain of the others: they must not wait for a mutex that they do not use.
+/// Leaves in the chain of `first` those that want the same, in their order, and returns the chain
+/// of the others: they must not wait for what they do not want.
 ///
 /// # Safety
 ///
 /// The caller owns the chain.
-unsafe fn split_off_other_mutexes(first: *const Node) -> *const Node {
+unsafe fn split_off_others(first: *const Node) -> *const Node {
     let mut last_same = first;
     let (mut first_other, mut last_other) = (ptr::null::<Node>(), ptr::null::<Node>());
-    // SAFETY: by the caller's contract the nodes are alive and their links are ours; the mutexes
+    // SAFETY: by the caller's contract the nodes are alive and their links are ours; the locks
     // are compared, not used.
     unsafe {
         let mut node = (*first).links().next;
         while !node.is_null() {
             let next = (*node).links().next;
-            if ptr::eq((*node).mutex, (*first).mutex) {
+            if (*node).wants == (*first).wants {
                 (*last_same).set_next(node);
                 last_same = node;
             } else if first_other.is_null() {

@@ -231,12 +231,6 @@ impl<S: Scope> Mutex<S> {
         self.poll() == FREE && self.try_lock() || self.wait(false, deadline)
     }
 
-    /// Takes the lock on behalf of a thread that has slept on the word, or behind which others may
-    /// sleep; `false` once `deadline` has passed.
-    pub(super) fn lock_sleeping(&self, deadline: Deadline) -> bool {
-        self.wait(true, deadline)
-    }
-
     fn wait(&self, woken: bool, deadline: Deadline) -> bool {
         let mut waiter = Waiter { woken, stale: None };
         let mut late = false;
@@ -338,6 +332,15 @@ impl Mutex<Private> {
         // Relaxed: row f.
         let prev = self.word.fetch_or(SLEEPERS, Relaxed);
         debug_assert_ne!(prev & LOCKED, 0, "moved waiters to a free mutex");
+    }
+
+    /// Takes the lock on behalf of a thread that was moved to the word: it may have slept there,
+    /// and others may sleep behind it (invariant 2).
+    pub(super) fn relock_moved(&self) {
+        if mutant!("condvar.moved-as-newcomer") {
+            return self.lock();
+        }
+        self.wait(true, Deadline::NEVER);
     }
 
     /// The word that moved waiters sleep on.

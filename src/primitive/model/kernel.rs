@@ -21,6 +21,8 @@ pub(super) struct Setup {
     pub(super) restart: bool,
     /// How often, in each execution, somebody who waits finds that it has been for long.
     pub(super) naps: u32,
+    /// Whether numbers that have a value of their own for models have the one that ships.
+    pub(super) as_shipped: bool,
     /// Off only in the litmus tests that show why the shadow is there.
     pub(super) shadows: bool,
     /// Off only in the litmus tests that show why the token is there.
@@ -28,8 +30,15 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    pub(super) const DEFAULT: Self =
-        Self { strict: false, signals: 0, restart: false, naps: 0, shadows: true, token: true };
+    pub(super) const DEFAULT: Self = Self {
+        strict: false,
+        signals: 0,
+        restart: false,
+        naps: 0,
+        as_shipped: false,
+        shadows: true,
+        token: true,
+    };
 }
 
 thread_local! {
@@ -87,6 +96,10 @@ loom::lazy_static! {
 pub(super) fn begin_operation() -> bool {
     PROGRESS.set(PROGRESS.get() + 1);
     SETUP.get().shadows
+}
+
+pub(crate) fn as_shipped() -> bool {
+    SETUP.get().as_shipped
 }
 
 pub(super) fn set_up(setup: Setup) {
