@@ -599,3 +599,47 @@ fn moved_waiters_wake_each_other() {
         },
     );
 }
+
+/// With the numbers that ship, and the mutex held: two are let go one by one, and the second of
+/// them moves the third. How they came to wait is not varied.
+#[test]
+fn two_are_let_go_and_one_is_moved() {
+    Explore::new("condvar, notify_all of three, as shipped, held")
+        .as_shipped()
+        .preemptions(1)
+        .at_least(100)
+        .run(&[(3, 3)], || three_as_shipped(true));
+}
+
+/// The same with the mutex free: two go by way of the gate.
+#[test]
+fn three_are_let_go_together() {
+    Explore::new("condvar, notify_all of three, as shipped, free")
+        .as_shipped()
+        .preemptions(1)
+        .at_least(100)
+        .run(&[(3, 3)], || three_as_shipped(false));
+}
+
+fn three_as_shipped(held: bool) -> (usize, u32) {
+    loom::stop_exploring();
+    let monitor = Monitor::new((0, 0));
+    let waiters = [1, 2, 3].map(|n| {
+        let waiter = monitor.spawn(|monitor| {
+            let mut state = monitor.mutex.lock();
+            state.0 += 1;
+            monitor.changed.wait(&mut state);
+            state.1 += 1;
+        });
+        while monitor.mutex.lock().0 < n {
+            thread::yield_now();
+        }
+        waiter
+    });
+    loom::explore();
+    let guard = held.then(|| monitor.mutex.lock());
+    let count = monitor.changed.notify_all();
+    drop(guard);
+    waiters.map(|waiter| waiter.join().unwrap());
+    (count, monitor.mutex.lock().1)
+}
