@@ -4,7 +4,7 @@
 //! none. Two more children show that the ban bites.
 
 use lockwork::queue::{ArrayQueue, BlockingQueue};
-use lockwork::{Condvar, FairMutex, Mutex, MutexGuard, Parker, ReentrantMutex};
+use lockwork::{Condvar, CondvarAny, FairMutex, Mutex, MutexGuard, Parker, ReentrantMutex};
 
 use super::support::threads::{asleep, words_of};
 use super::support::{child, say, seccomp};
@@ -49,6 +49,7 @@ fn uncontended_operations_enter_no_kernel() {
     let parker = Parker::new();
     let (mutex, changed) = (Mutex::new((0, 0)), Condvar::new());
     let (fair, reentrant) = (FairMutex::new(0), ReentrantMutex::new(()));
+    let any = CondvarAny::new();
     let array = ArrayQueue::new(3);
     let blocking = BlockingQueue::new(3);
     forbidden(|| {
@@ -69,7 +70,10 @@ fn uncontended_operations_enter_no_kernel() {
             assert_eq!(changed.notify_all(), 0);
             let mut guard = mutex.lock();
             changed.wait_while(&mut guard, |_| false);
+            any.wait_while(&mut guard, |_| false);
             drop(guard);
+            assert!(!any.notify_one());
+            assert_eq!(any.notify_all(), 0);
             parker.unparker().unpark();
             parker.unparker().unpark();
             parker.park();
