@@ -1,4 +1,5 @@
-//! A condition variable whose waiters queue on their own stacks.
+//! A condition variable whose waiters queue on their own stacks, and give up whatever lock they
+//! have while they wait.
 //!
 //! # State
 //!
@@ -17,7 +18,8 @@
 //! holder and its waiters do not exist here, so whoever finds it takes the lock over in one
 //! compare-exchange and forgets the list unread.
 //!
-//! A node is `{state, mutex, links}`. Its state is the word that its owner sleeps on. What the
+//! A node is `{state, wants, links}`: what it wants is a lock, in one of the ways to have it
+//! (`raw::relock`). Its state is the word that its owner sleeps on. What the
 //! owner of the node does, it does to itself; the other arrows are a notifier's, or those of a
 //! waiter that was handed a chain:
 //!
@@ -28,11 +30,13 @@
 //!                                                  -> LEAVING, -> NOTIFIED, -> MOVED
 //! LEAVING  2  it is being moved to the gate      the same: -> NOTIFIED
 //!                                                owner, before it sleeps here again: -> ASLEEP
-//! NOTIFIED 3  free to go                         owner: locks its mutex; whatever was still
+//! NOTIFIED 3  free to go                         owner: takes its lock; whatever was still
 //!                                                chained behind its node is its to let go
 //! MOVED    4  asleep on its mutex's word, or     owner: locks its mutex as one that slept there
 //!             about to find out
 //! ```
+//!
+//! What is said of a mutex below is about locks that consist of one. Nobody is moved to others.
 //!
 //! "Taken" means that a notifier has the node: out of the ring, notified, not yet told. That is a
 //! field under the list lock, as only a waiter that gives up asks for it.
@@ -42,8 +46,9 @@
 //!
 //! # Invariants
 //!
-//! 1. Nodes are linked while their mutex is held. So a notifier that changed the condition under
-//!    the mutex sees every waiter that had looked at it before: no waiter, one Relaxed load.
+//! 1. Nodes are linked while their lock is held. So a notifier that changed the condition under a
+//!    lock that keeps waiters out sees every waiter that had looked at it before: no waiter, one
+//!    Relaxed load.
 //! 2. `links` of a queued node belong to the holder of the list lock; those of a taken node to the
 //!    owner of its chain: the thread that notified, until it lets a node go with the rest of the
 //!    chain behind it, which makes that rest its owner's.
@@ -58,6 +63,8 @@
 //!    for as long as it has sleepers, and nobody sleeps at an address that may become something
 //!    else. Nobody is ever moved from the gate.
 //! 7. Nothing unwinds between linking a node and leaving.
+//! 8. All of a chain want the same lock in the same way. So whatever keeps out the one who has the
+//!    chain keeps out the others as well: nobody waits for more than what he would wait for anyway.
 //!
 //! So there are no spurious wake-ups, and counts are exact.
 //!
@@ -69,7 +76,7 @@
 //! | b | release the list lock | Release | a | publish them |
 //! | c | swap NOTIFIED in | Release | d | our reads of the node come before its owner reuses it, and our writes to its chain before the owner walks it |
 //! | d | the owner loads its state | Acquire | c | as (c) |
-//! | e | tail in `notify_*` | Relaxed | - | invariant 1: the mutex orders it, or nobody is owed |
+//! | e | tail in `notify_*` | Relaxed | - | invariant 1: the lock orders it, or nobody is owed |
 //! | f | tail under the list lock | Relaxed | - | (a) and (b) order it |
 //! | g | ASLEEP, LEAVING, MOVED | Relaxed | - | the first two carry no data; after MOVED comes the mutex's Acquire, and the mover's unlock was Release |
 //!
@@ -88,15 +95,19 @@
 //! is found in LEAVING is at the gate or awake. One that the move did not find is awake too, or
 //! stores ASLEEP again.
 //!
-//! `notify_all` makes one chain per mutex, and who owns a chain lets go or moves every node of it.
-//! While the mutex is free, those let go can run beside each other: they go together. Once it is
-//! not, they would only run into it: two are let go, so that one is on its way while the other has
-//! the lock, and the second has the rest as its chain. It locks the mutex, and then moves them: it
-//! sets SLEEPERS on the mutex, and for each node stores MOVED and asks the kernel to move its owner
-//! to the mutex's word. An owner that was asleep is woken by an unlock of the mutex, for SLEEPERS
-//! is set; one that was awake finds MOVED and locks as one that slept. Either way it sets SLEEPERS
-//! again when it locks, so those moved after it are woken in turn. Whether the mutex looks free
-//! decides only what this costs: the look is a hint.
+//! `notify_all` makes one chain for each lock and way, and who owns a chain lets go or moves every
+//! node of it. While the lock can be had, those let go can run beside each other: they go together.
+//! Once it cannot, they would only run into it: two are let go, so that one is on its way while the
+//! other has the lock, and the second has the rest as its chain. It lets them go as soon as they
+//! would get in, and looks twice: before it takes the lock, and when it has it. Readers get in by
+//! then; of writers, two more are let go, the second with the rest, and so on to the end.
+//!
+//! Where the lock is a mutex, it moves them instead once it has that: it sets SLEEPERS on the
+//! mutex, and for each node stores MOVED and asks the kernel to move its owner to the mutex's word.
+//! An owner that was asleep is woken by an unlock of the mutex, for SLEEPERS is set; one that was
+//! awake finds MOVED and locks as one that slept. Either way it sets SLEEPERS again when it locks,
+//! so those moved after it are woken in turn. Whether the lock looks free decides only what this
+//! costs: the look is a hint.
 //!
 //! A moved owner whose deadline passes or whose sleep is interrupted consumed no wake-up of the
 //! mutex. One whose wait was woken goes to lock the mutex, so a wake-up of the mutex is not lost on
@@ -112,7 +123,7 @@
 //! `notify_all` with the mutex free costs one call to move each sleeper to the gate and two to wake
 //! them all; those beyond [`HERD`] wait for the last of these to go on. With the mutex taken it
 //! costs two wakes, and later one call to move each of the others and one to wake it when it can
-//! run.
+//! run. With another lock each costs one wake, and a sleep and a wake more if it finds that taken.
 //!
 //! An owner of the mutex that says so moves the waiters itself, at one call each, and wakes nobody:
 //! an unlock does, one at a time.
@@ -285,7 +296,8 @@ enum End {
     TimedOut,
 }
 
-/// The condition variable inside [`Condvar`](crate::Condvar).
+/// The condition variable inside [`Condvar`](crate::Condvar) and
+/// [`CondvarAny`](crate::CondvarAny).
 pub struct Condvar {
     list: ListLock,
     gate: Futex<Private>,

@@ -19,7 +19,8 @@ use crate::raw;
 /// 64 at a time. While it is taken, where they would only run into it, two are woken; the others
 /// move to the queue of the mutex, where each is woken when it can have it.
 ///
-/// Different waiters of one condition variable may use different mutexes.
+/// Different waiters of one condition variable may use different mutexes. With guards of other
+/// locks, a [`CondvarAny`](crate::CondvarAny) waits.
 ///
 /// # Fairness
 ///

@@ -48,7 +48,7 @@ use crate::raw;
 ///
 /// From `parking_lot::FairMutex`: four bytes instead of one, and no parking lot behind them. `std`
 /// has no such lock. A [`Condvar`](crate::Condvar) takes guards of [`Mutex`](crate::Mutex) only, as
-/// in `parking_lot`.
+/// in `parking_lot`; a [`CondvarAny`](crate::CondvarAny) takes those of this one too.
 ///
 /// # Examples
 ///

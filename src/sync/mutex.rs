@@ -243,7 +243,8 @@ mapped_guard_methods! {
 /// borrow. Dropping it unlocks, and gives the reference count up.
 ///
 /// Made by [`Mutex::lock_arc`], for guards that are kept beside what they guard, or returned from
-/// where the mutex is found. A condition variable cannot wait with it.
+/// where the mutex is found. Of the condition variables, a [`CondvarAny`](crate::CondvarAny) waits
+/// with it.
 ///
 /// ```
 /// use lockwork::{ArcMutexGuard, Mutex};
