@@ -277,6 +277,11 @@ impl Node {
         self.taken.with_mut(|taken| unsafe { *taken = true });
     }
 
+    /// Whether it was linked in a process that this one was forked from.
+    fn is_inherited(&self) -> bool {
+        self.epoch.get() != list_epoch()
+    }
+
     /// Looks at the state for a moment, in case a notifier is about to come.
     fn poll(&self) {
         let mut polls = NODE_POLLS;
@@ -333,18 +338,18 @@ impl Condvar {
             End::Notified => {
                 // SAFETY: NOTIFIED made the chain this thread's (invariant 2).
                 let mut chain = unsafe { node.links() }.next;
-                if node.epoch.get() != list_epoch() {
-                    // Waiters of the process that this one was forked from, by a signal handler.
-                    chain = ptr::null();
-                }
-                if !chain.is_null() && !R::is_taken(lock) {
+                // A signal handler may fork while this thread sleeps, here or for the lock, and this
+                // be the child: those in the chain do not exist here.
+                if !chain.is_null() && !node.is_inherited() && !R::is_taken(lock) {
                     // SAFETY: the chain is ours; those in it wait here, for the same.
                     unsafe { self.release_chain(chain) };
                     chain = ptr::null();
                 }
                 R::relock(lock);
-                // SAFETY: as above, unless it is empty now; and this thread has the lock.
-                unsafe { self.pass_on::<R>(chain, lock) };
+                if !chain.is_null() && !node.is_inherited() {
+                    // SAFETY: as above; and this thread has the lock.
+                    unsafe { self.pass_on::<R>(chain, lock) };
+                }
             }
             End::Moved => R::relock_moved(lock),
             End::TimedOut => R::relock(lock),
@@ -599,9 +604,6 @@ impl Condvar {
     ///
     /// The calling context has `lock`, and owns the chain, all of which wait here for the same.
     unsafe fn pass_on<R: Relock>(&self, chain: *const Node, lock: &R::Lock) {
-        if chain.is_null() {
-            return;
-        }
         match R::mutex(lock) {
             // SAFETY: by the caller's contract, and having the lock means to have its mutex.
             Some(mutex) => unsafe { move_chain(chain, mutex) },
@@ -768,7 +770,7 @@ impl Released {
 ///
 /// The calling context owns `mutex` and the chain that starts at `node`, all of which wait with it.
 unsafe fn move_chain(mut node: *const Node, mutex: &Mutex) {
-    if node.is_null() || mutant!("condvar.drop-chain") {
+    if mutant!("condvar.drop-chain") {
         return;
     }
     // SAFETY: the caller owns the mutex.

@@ -54,49 +54,47 @@ impl<L: 'static> Monitor<L> {
 /// The condition changes under the lock, the notification comes after it; one wait, in which a
 /// signal must not look like a notification.
 macro_rules! one_waiter {
-    ($test:ident, $lock:expr, $at_least:literal, $preemptions:literal,
-     wait: |$monitor:ident| $wait:ident, set: |$value:ident| $set:expr) => {
+    ($test:ident, $lock:expr, $at_least:literal, $wait:ident, |$other:ident| $set:expr) => {
         #[test]
         fn $test() {
-            let name = concat!("condvar_any, ", stringify!($test));
-            Explore::new(name).preemptions($preemptions).signals(1).at_least($at_least).run(
-                &[(false, true), (true, true)],
-                || {
+            Explore::new(concat!("condvar_any, ", stringify!($test)))
+                .preemptions(2)
+                .signals(1)
+                .at_least($at_least)
+                .run(&[(false, true), (true, true)], || {
                     let monitor = Monitor::new($lock);
                     let notifier = beside(&monitor, |monitor| {
-                        let $value = &monitor.lock;
+                        let $other = &monitor.lock;
                         $set;
                         monitor.changed.notify_one()
                     });
                     let seen = {
-                        let $monitor = &*monitor;
-                        let mut guard = $monitor.lock.$wait();
-                        if !is_set(&*guard) {
-                            $monitor.changed.wait(&mut guard);
+                        let mut guard = monitor.lock.$wait();
+                        if !guard.is_set() {
+                            monitor.changed.wait(&mut guard);
                         }
-                        is_set(&*guard)
+                        guard.is_set()
                     };
                     (notifier.join().unwrap(), seen)
-                },
-            );
+                });
         }
     };
 }
 
-/// A value that some guards change by themselves and others do not.
+/// A value that some guards let be changed, or that is changed behind a shared reference.
 trait Flag {
-    fn get(&self) -> bool;
+    fn is_set(&self) -> bool;
 }
 
 impl Flag for bool {
-    fn get(&self) -> bool {
+    fn is_set(&self) -> bool {
         *self
     }
 }
 
 impl Flag for Cell<bool> {
-    fn get(&self) -> bool {
-        Self::get(self)
+    fn is_set(&self) -> bool {
+        self.get()
     }
 }
 
@@ -106,25 +104,22 @@ fn join<const N: usize>(waiters: [thread::JoinHandle<()>; N]) {
     }
 }
 
-fn is_set(flag: &impl Flag) -> bool {
-    flag.get()
-}
-
-one_waiter!(reader, RwLock::new(false), 100, 2, wait: |it| read, set: |lock| *lock.write() = true);
-one_waiter!(writer, RwLock::new(false), 100, 2, wait: |it| write, set: |lock| *lock.write() = true);
-one_waiter!(upgradable, RwLock::new(false), 100, 2,
-    wait: |it| upgradable_read, set: |lock| *lock.write() = true);
-one_waiter!(recursive_reader, RecursiveRwLock::new(false), 100, 2,
-    wait: |it| read, set: |lock| *lock.write() = true);
-one_waiter!(fair, FairMutex::new(false), 100, 2, wait: |it| lock, set: |lock| *lock.lock() = true);
-one_waiter!(reentrant, ReentrantMutex::new(Cell::new(false)), 100, 2,
-    wait: |it| lock, set: |lock| lock.lock().set(true));
+one_waiter!(reader, RwLock::new(false), 140, read, |lock| *lock.write() = true);
+one_waiter!(writer, RwLock::new(false), 100, write, |lock| *lock.write() = true);
+one_waiter!(upgradable, RwLock::new(false), 100, upgradable_read, |lock| *lock.write() = true);
+one_waiter!(recursive_reader, RecursiveRwLock::new(false), 140, read, |lock| {
+    *lock.write() = true
+});
+one_waiter!(fair, FairMutex::new(false), 250, lock, |lock| *lock.lock() = true);
+one_waiter!(reentrant, ReentrantMutex::new(Cell::new(false)), 500, lock, |lock| {
+    lock.lock().set(true)
+});
 
 /// The lock orders nothing between these two: what they share is the list and the node. The
 /// notification finds the waiter, and then the wait was notified; or it does not, and then not.
 #[test]
 fn bare_notify_one_against_timed_wait() {
-    Explore::new("condvar_any, bare notify_one").preemptions(2).at_least(100).run(
+    Explore::new("condvar_any, bare notify_one").preemptions(2).at_least(1_400).run(
         &[(false, false), (true, true)],
         || {
             let monitor = Monitor::new(RwLock::new(()));
@@ -148,11 +143,22 @@ fn notify_without_a_waiter_is_free() {
 /// The first to go has the other one behind it, and lets it go once it has the lock again.
 #[test]
 fn writers_let_each_other_go() {
-    Explore::new("condvar_any, two writers").preemptions(1).at_least(50).run(&[0, 1, 2], || {
+    two_waiters("condvar_any, two writers", 100, |monitor| {
+        monitor.changed.wait_while(&mut monitor.lock.write(), |go| !*go);
+    });
+}
+
+/// Readers go together once they can.
+#[test]
+fn readers_go_together() {
+    two_waiters("condvar_any, two readers", 6_000, |monitor| {
+        monitor.changed.wait_while(&mut monitor.lock.read(), |go| !*go);
+    });
+}
+
+fn two_waiters(name: &'static str, at_least: usize, wait: fn(&Monitor<RwLock<bool>>)) {
+    Explore::new(name).preemptions(1).at_least(at_least).run(&[0, 1, 2], move || {
         let monitor = Monitor::new(RwLock::new(false));
-        let wait = |monitor: &Monitor<RwLock<bool>>| {
-            monitor.changed.wait_while(&mut monitor.lock.write(), |go| !*go);
-        };
         let second = beside(&monitor, wait);
         let notifier = beside(&monitor, |monitor| {
             // Kept locked, so that only one is let go.
@@ -166,30 +172,10 @@ fn writers_let_each_other_go() {
     });
 }
 
-/// Readers go together once they can, and then each has the lock whatever the other does.
-#[test]
-fn readers_go_together() {
-    Explore::new("condvar_any, two readers").preemptions(1).at_least(50).run(&[0, 1, 2], || {
-        let monitor = Monitor::new(RwLock::new(false));
-        let wait = |monitor: &Monitor<RwLock<bool>>| {
-            monitor.changed.wait_while(&mut monitor.lock.read(), |go| !*go);
-        };
-        let second = beside(&monitor, wait);
-        let notifier = beside(&monitor, |monitor| {
-            let mut go = monitor.lock.write();
-            *go = true;
-            monitor.changed.notify_all()
-        });
-        wait(&monitor);
-        second.join().unwrap();
-        notifier.join().unwrap()
-    });
-}
-
 /// A mutex takes those that are left to its own queue, whichever kind it is.
 #[test]
 fn moved_to_a_fair_mutex() {
-    Explore::new("condvar_any, moved, fair").preemptions(2).at_least(50).run(&[2], || {
+    Explore::new("condvar_any, moved, fair").preemptions(2).at_least(300).run(&[2], || {
         let monitor = Monitor::new(FairMutex::new(false));
         let waiters = [(); 2].map(|()| {
             monitor.waiter(|monitor| {
@@ -210,7 +196,7 @@ fn moved_to_a_fair_mutex() {
 
 #[test]
 fn moved_to_a_reentrant_mutex() {
-    Explore::new("condvar_any, moved, reentrant").preemptions(1).at_least(50).run(&[2], || {
+    Explore::new("condvar_any, moved, reentrant").preemptions(1).at_least(200).run(&[2], || {
         let monitor = Monitor::new(ReentrantMutex::new(Cell::new(false)));
         let waiters = [(); 2].map(|()| {
             monitor.waiter(|monitor| {
@@ -235,7 +221,7 @@ fn moved_to_a_reentrant_mutex() {
 /// One of the two waits is timed: if it times out, it does not count, and who was behind it goes.
 #[test]
 fn timed_out_in_the_chain() {
-    Explore::new("condvar_any, timed against notify_all").preemptions(1).at_least(50).run(
+    Explore::new("condvar_any, timed against notify_all").preemptions(1).at_least(200).run(
         &[(0, false, false), (1, false, true), (2, true, true)],
         || {
             let monitor = Monitor::new(RwLock::new(false));
@@ -268,7 +254,7 @@ fn timed_out_in_the_chain() {
 /// upgradable until the reader has gone.
 #[test]
 fn other_way_is_not_waited_for() {
-    Explore::new("condvar_any, two ways").preemptions(2).at_least(50).run(&[2], || {
+    Explore::new("condvar_any, two ways").preemptions(2).at_least(300).run(&[2], || {
         let monitor = Monitor::new(RwLock::new(()));
         let first = monitor.waiter(|monitor| {
             let mut guard = monitor.lock.upgradable_read();
@@ -292,7 +278,7 @@ fn other_way_is_not_waited_for() {
 /// Nor for who wants another lock: the notifier keeps the mutex until the reader has gone.
 #[test]
 fn other_lock_is_not_waited_for() {
-    Explore::new("condvar_any, two locks").preemptions(2).at_least(50).run(&[2], || {
+    Explore::new("condvar_any, two locks").preemptions(2).at_least(500).run(&[2], || {
         let monitor = Monitor::new((FairMutex::new(()), RwLock::new(())));
         let first = monitor.waiter(|monitor| {
             let mut guard = monitor.lock.0.lock();
@@ -318,7 +304,7 @@ fn other_lock_is_not_waited_for() {
 /// and can only time out.)
 #[test]
 fn forked_child_starts_anew() {
-    Explore::new("condvar_any, fork").preemptions(2).at_least(100).run(
+    Explore::new("condvar_any, fork").preemptions(2).at_least(800).run(
         &[(false, false), (false, true)],
         || {
             let monitor = Monitor::new(RwLock::new(false));
@@ -351,7 +337,7 @@ fn forked_child_starts_anew() {
 /// With the numbers that ship: two are let go, and the second of them lets the third go.
 #[test]
 fn three_writers() {
-    Explore::new("condvar_any, three writers").as_shipped().preemptions(1).at_least(50).run(
+    Explore::new("condvar_any, three writers").as_shipped().preemptions(1).at_least(220).run(
         &[(3, 3)],
         || {
             let monitor = Monitor::new(RwLock::new(0));
