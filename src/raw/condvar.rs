@@ -338,8 +338,8 @@ impl Condvar {
             End::Notified => {
                 // SAFETY: NOTIFIED made the chain this thread's (invariant 2).
                 let mut chain = unsafe { node.links() }.next;
-                // A signal handler may fork while this thread sleeps, here or for the lock, and this
-                // be the child: those in the chain do not exist here.
+                // A signal handler may fork while this thread sleeps, here or for the lock, and
+                // this be the child: those in the chain do not exist there.
                 if !chain.is_null() && !node.is_inherited() && !R::is_taken(lock) {
                     // SAFETY: the chain is ours; those in it wait here, for the same.
                     unsafe { self.release_chain(chain) };

@@ -11,14 +11,15 @@ use crate::raw;
 /// A condition variable for any lock: lets a thread that holds one give it up and sleep until
 /// another thread says that the guarded data has changed.
 ///
-/// A [`Condvar`](crate::Condvar) waits with guards of a [`Mutex`](crate::Mutex). This one also waits with those of
-/// [`FairMutex`](crate::FairMutex) and [`ReentrantMutex`](crate::ReentrantMutex), and with those
-/// that read, write or may be upgraded of [`RwLock`](crate::RwLock) and
-/// [`RecursiveRwLock`](crate::RecursiveRwLock): see [`WaitGuard`]. After the wait the guard stands
-/// for what it stood for before.
+/// A [`Condvar`](crate::Condvar) waits with guards of a [`Mutex`](crate::Mutex). This one also
+/// waits with those of [`FairMutex`](crate::FairMutex) and
+/// [`ReentrantMutex`](crate::ReentrantMutex), and with those that read, write or may be upgraded of
+/// [`RwLock`](crate::RwLock) and [`RecursiveRwLock`](crate::RecursiveRwLock): see [`WaitGuard`].
+/// After the wait the guard stands for what it stood for before.
 ///
-/// Sixteen bytes, no allocation; as with [`Condvar`](crate::Condvar) there are **no spurious wake-ups**, `notify_*`
-/// says exactly how many it let go, and a waiter that timed out took nobody's notification.
+/// Sixteen bytes, no allocation; as with [`Condvar`](crate::Condvar) there are **no spurious
+/// wake-ups**, `notify_*` says exactly how many it let go, and a waiter that timed out took
+/// nobody's notification.
 ///
 /// # Who must hold what
 ///
