@@ -124,6 +124,8 @@
 //! them all; those beyond [`HERD`] wait for the last of these to go on. With the mutex taken it
 //! costs two wakes, and later one call to move each of the others and one to wake it when it can
 //! run. With another lock each costs one wake, and a sleep and a wake more if it finds that taken.
+//! (Writers could go one by one even while the lock is free; 64 of them on two cores, in short
+//! sections, then took five times as long.)
 //!
 //! An owner of the mutex that says so moves the waiters itself, at one call each, and wakes nobody:
 //! an unlock does, one at a time.
