@@ -38,6 +38,7 @@
 //! | [`RwLock`] | one value, many readers or one writer | 4 bytes and the value |
 //! | [`RecursiveRwLock`] | the same for threads that read while they read | 4 bytes and the value |
 //! | [`Condvar`] | waiting until the value of a mutex has changed | 16 bytes |
+//! | [`CondvarAny`] | the same with the guards of any of these locks | 16 bytes |
 //! | [`Parker`] | putting one thread to sleep until somebody says go | a pointer |
 //! | [`queue::ArrayQueue`] | handing values over; says "full" and "empty" at once | |
 //! | [`queue::BlockingQueue`] | handing values over; sleeps, with deadlines; can be closed | |
@@ -48,9 +49,9 @@
 //!
 //! One value, several threads: [`Mutex`]; a [`FairMutex`] if everybody's next turn matters more
 //! than the number of turns. Functions that lock and call each other: [`ReentrantMutex`]. Wait
-//! until it is in some state: [`Condvar`]. A stream of values from some threads to others:
-//! [`queue::BlockingQueue`]. Closures to run, and a limit on the backlog: [`pool::ThreadPool`].
-//! Long reads of a value that seldom changes: [`RwLock`].
+//! until it is in some state: [`Condvar`], or [`CondvarAny`] with other locks. A stream of values
+//! from some threads to others: [`queue::BlockingQueue`]. Closures to run, and a limit on the
+//! backlog: [`pool::ThreadPool`]. Long reads of a value that seldom changes: [`RwLock`].
 //! Splitting one loop over all cores: rayon. Waiting on several channels at once:
 //! crossbeam-channel. Holding a lock across an `.await`: tokio. Other systems than Linux:
 //! `std::sync` or `parking_lot`.
@@ -77,7 +78,7 @@
 //! | `loom` | no | with `--cfg loom`: all types on loom's model of memory, constructors no longer `const`; without that, nothing |
 //!
 //! Without features the crate needs neither `std` nor an allocator, and has [`Mutex`],
-//! [`FairMutex`], [`RwLock`], [`Condvar`] and [`Deadline`].
+//! [`FairMutex`], [`RwLock`], [`Condvar`], [`CondvarAny`] and [`Deadline`].
 //!
 //! # Platforms
 //!
@@ -129,7 +130,7 @@ pub use sync::{ArcFairMutexGuard, ArcMutexGuard, Parker, Unparker};
 pub use sync::{
     ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard,
 };
-pub use sync::{Condvar, WaitTimeoutResult};
+pub use sync::{Condvar, CondvarAny, WaitGuard, WaitTimeoutResult};
 pub use sync::{FairMutex, FairMutexGuard, MappedFairMutexGuard};
 pub use sync::{MappedMutexGuard, Mutex, MutexGuard};
 

@@ -104,3 +104,9 @@ pub(crate) use export_model;
 pub(crate) const fn tuning(real: u32, model: u32) -> u32 {
     if cfg!(all(loom, feature = "loom")) { model } else { real }
 }
+
+/// As [`tuning`], where some models want the value that ships, and say so.
+#[inline]
+pub(crate) fn tuned(real: u32, model: u32) -> u32 {
+    if as_shipped() { real } else { model }
+}

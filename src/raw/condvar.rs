@@ -1,4 +1,5 @@
-//! A condition variable whose waiters queue on their own stacks.
+//! A condition variable whose waiters queue on their own stacks, and give up whatever lock they
+//! have while they wait.
 //!
 //! # State
 //!
@@ -17,7 +18,8 @@
 //! holder and its waiters do not exist here, so whoever finds it takes the lock over in one
 //! compare-exchange and forgets the list unread.
 //!
-//! A node is `{state, mutex, links}`. Its state is the word that its owner sleeps on. What the
+//! A node is `{state, wants, links}`: what it wants is a lock, in one of the ways to have it
+//! (`raw::relock`). Its state is the word that its owner sleeps on. What the
 //! owner of the node does, it does to itself; the other arrows are a notifier's, or those of a
 //! waiter that was handed a chain:
 //!
@@ -28,11 +30,13 @@
 //!                                                  -> LEAVING, -> NOTIFIED, -> MOVED
 //! LEAVING  2  it is being moved to the gate      the same: -> NOTIFIED
 //!                                                owner, before it sleeps here again: -> ASLEEP
-//! NOTIFIED 3  free to go                         owner: locks its mutex; whatever was still
+//! NOTIFIED 3  free to go                         owner: takes its lock; whatever was still
 //!                                                chained behind its node is its to let go
 //! MOVED    4  asleep on its mutex's word, or     owner: locks its mutex as one that slept there
 //!             about to find out
 //! ```
+//!
+//! What is said of a mutex below is about locks that consist of one. Nobody is moved to others.
 //!
 //! "Taken" means that a notifier has the node: out of the ring, notified, not yet told. That is a
 //! field under the list lock, as only a waiter that gives up asks for it.
@@ -42,8 +46,9 @@
 //!
 //! # Invariants
 //!
-//! 1. Nodes are linked while their mutex is held. So a notifier that changed the condition under
-//!    the mutex sees every waiter that had looked at it before: no waiter, one Relaxed load.
+//! 1. Nodes are linked while their lock is held. So a notifier that changed the condition under a
+//!    lock that keeps waiters out sees every waiter that had looked at it before: no waiter, one
+//!    Relaxed load.
 //! 2. `links` of a queued node belong to the holder of the list lock; those of a taken node to the
 //!    owner of its chain: the thread that notified, until it lets a node go with the rest of the
 //!    chain behind it, which makes that rest its owner's.
@@ -58,6 +63,8 @@
 //!    for as long as it has sleepers, and nobody sleeps at an address that may become something
 //!    else. Nobody is ever moved from the gate.
 //! 7. Nothing unwinds between linking a node and leaving.
+//! 8. All of a chain want the same lock in the same way. So whatever keeps out the one who has the
+//!    chain keeps out the others as well: nobody waits for more than what he would wait for anyway.
 //!
 //! So there are no spurious wake-ups, and counts are exact.
 //!
@@ -69,7 +76,7 @@
 //! | b | release the list lock | Release | a | publish them |
 //! | c | swap NOTIFIED in | Release | d | our reads of the node come before its owner reuses it, and our writes to its chain before the owner walks it |
 //! | d | the owner loads its state | Acquire | c | as (c) |
-//! | e | tail in `notify_*` | Relaxed | - | invariant 1: the mutex orders it, or nobody is owed |
+//! | e | tail in `notify_*` | Relaxed | - | invariant 1: the lock orders it, or nobody is owed |
 //! | f | tail under the list lock | Relaxed | - | (a) and (b) order it |
 //! | g | ASLEEP, LEAVING, MOVED | Relaxed | - | the first two carry no data; after MOVED comes the mutex's Acquire, and the mover's unlock was Release |
 //!
@@ -88,15 +95,19 @@
 //! is found in LEAVING is at the gate or awake. One that the move did not find is awake too, or
 //! stores ASLEEP again.
 //!
-//! `notify_all` makes one chain per mutex, and who owns a chain lets go or moves every node of it.
-//! While the mutex is free, those let go can run beside each other: they go together. Once it is
-//! not, they would only run into it: two are let go, so that one is on its way while the other has
-//! the lock, and the second has the rest as its chain. It locks the mutex, and then moves them: it
-//! sets SLEEPERS on the mutex, and for each node stores MOVED and asks the kernel to move its owner
-//! to the mutex's word. An owner that was asleep is woken by an unlock of the mutex, for SLEEPERS
-//! is set; one that was awake finds MOVED and locks as one that slept. Either way it sets SLEEPERS
-//! again when it locks, so those moved after it are woken in turn. Whether the mutex looks free
-//! decides only what this costs: the look is a hint.
+//! `notify_all` makes one chain for each lock and way, and who owns a chain lets go or moves every
+//! node of it. While the lock can be had, those let go can run beside each other: they go together.
+//! Once it cannot, they would only run into it: two are let go, so that one is on its way while the
+//! other has the lock, and the second has the rest as its chain. It lets them go as soon as they
+//! would get in, and looks twice: before it takes the lock, and when it has it. Readers get in by
+//! then; of writers, two more are let go, the second with the rest, and so on to the end.
+//!
+//! Where the lock is a mutex, it moves them instead once it has that: it sets SLEEPERS on the
+//! mutex, and for each node stores MOVED and asks the kernel to move its owner to the mutex's word.
+//! An owner that was asleep is woken by an unlock of the mutex, for SLEEPERS is set; one that was
+//! awake finds MOVED and locks as one that slept. Either way it sets SLEEPERS again when it locks,
+//! so those moved after it are woken in turn. Whether the lock looks free decides only what this
+//! costs: the look is a hint.
 //!
 //! A moved owner whose deadline passes or whose sleep is interrupted consumed no wake-up of the
 //! mutex. One whose wait was woken goes to lock the mutex, so a wake-up of the mutex is not lost on
@@ -112,7 +123,9 @@
 //! `notify_all` with the mutex free costs one call to move each sleeper to the gate and two to wake
 //! them all; those beyond [`HERD`] wait for the last of these to go on. With the mutex taken it
 //! costs two wakes, and later one call to move each of the others and one to wake it when it can
-//! run.
+//! run. With another lock each costs one wake, and a sleep and a wake more if it finds that taken.
+//! (Writers could go one by one even while the lock is free; 64 of them on two cores, in short
+//! sections, then took five times as long.)
 //!
 //! An owner of the mutex that says so moves the waiters itself, at one call each, and wakes nobody:
 //! an unlock does, one at a time.
@@ -126,11 +139,12 @@ use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::ptr;
 
-use super::Mutex;
 use super::mutex::class::ORDINARY;
+use super::relock::{Relock, Way};
+use super::{Mutex, Plain};
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
 use crate::primitive::{AtomicPtr, Deadline, Futex, Private, UnsafeCell, Wait};
-use crate::primitive::{fork_epoch, model_const_fn, mutant, ord, spin_loop, tuning};
+use crate::primitive::{fork_epoch, model_const_fn, mutant, ord, spin_loop, tuned, tuning};
 
 const WAITING: u32 = 0;
 const ASLEEP: u32 = 1;
@@ -142,13 +156,19 @@ const MOVED: u32 = 4;
 /// on how many may run into their mutex at once.
 const HERD: u32 = 64;
 
-/// How many are let go while the mutex is taken: one to lock it next, and one that is on its way
-/// by then. The model has few threads and wants some that are moved.
-const HEADS: u32 = tuning(2, 1);
+/// How many are let go while the lock is taken: one to have it next, and one that is on its way by
+/// then. Most models have two waiters, and want one that is left.
+#[inline]
+fn heads() -> u32 {
+    tuned(2, 1)
+}
 
 /// Up to this many in front of the last are woken one by one, which takes as many calls as moving
-/// them to the gate. None in the model, so that two waiters use the gate.
-const FEW: u32 = tuning(1, 0);
+/// them to the gate. None in most models, so that two waiters use the gate.
+#[inline]
+fn few() -> u32 {
+    tuned(1, 0)
+}
 
 /// Polls before a waiter sleeps that found nobody waiting; none in the model, so that it sleeps.
 const NODE_POLLS: u32 = tuning(100, 0);
@@ -156,13 +176,50 @@ const NODE_POLLS: u32 = tuning(100, 0);
 /// One waiter, on its own stack.
 struct Node {
     state: Futex<Private>,
-    /// The mutex that the owner will lock again. Compared, and used only by its holder.
-    mutex: *const Mutex,
+    /// What the owner will take again.
+    wants: Wants,
     /// That of the list when the node was linked.
     epoch: Cell<u32>,
     links: UnsafeCell<Links>,
     /// Whether a notifier took it out of the ring. Belongs to the holder of the list lock.
     taken: UnsafeCell<bool>,
+}
+
+/// A lock, and the way in which a waiter will have it again. The lock is there for as long as the
+/// node is: its owner takes the lock before it returns.
+#[derive(Clone, Copy)]
+struct Wants {
+    lock: *const (),
+    way: Way,
+    /// [`Relock::is_taken`].
+    is_taken: unsafe fn(*const ()) -> bool,
+}
+
+impl Wants {
+    fn new<R: Relock>(lock: &R::Lock) -> Self {
+        /// # Safety
+        ///
+        /// `lock` is a `R::Lock` that is there.
+        unsafe fn is_taken<R: Relock>(lock: *const ()) -> bool {
+            // SAFETY: by the caller's contract.
+            R::is_taken(unsafe { &*lock.cast() })
+        }
+        Self { lock: ptr::from_ref(lock).cast(), way: R::WAY, is_taken: is_taken::<R> }
+    }
+
+    /// # Safety
+    ///
+    /// The node is there.
+    unsafe fn is_taken(self) -> bool {
+        // SAFETY: made from such a lock, which is there as the node is.
+        unsafe { (self.is_taken)(self.lock) }
+    }
+}
+
+impl PartialEq for Wants {
+    fn eq(&self, other: &Self) -> bool {
+        ptr::eq(self.lock, other.lock) && (self.way == other.way || mutant!("condvar.one-way"))
+    }
 }
 
 /// Neighbours in the ring; once the node is taken, `next` is the chain behind it.
@@ -173,10 +230,10 @@ struct Links {
 }
 
 impl Node {
-    fn new(mutex: &Mutex) -> Self {
+    fn new(wants: Wants) -> Self {
         Self {
             state: Futex::new(WAITING),
-            mutex,
+            wants,
             epoch: Cell::new(0),
             links: UnsafeCell::new(Links { prev: ptr::null(), next: ptr::null() }),
             taken: UnsafeCell::new(false),
@@ -223,6 +280,11 @@ impl Node {
         self.taken.with_mut(|taken| unsafe { *taken = true });
     }
 
+    /// Whether it was linked in a process that this one was forked from.
+    fn is_inherited(&self) -> bool {
+        self.epoch.get() != list_epoch()
+    }
+
     /// Looks at the state for a moment, in case a notifier is about to come.
     fn poll(&self) {
         let mut polls = NODE_POLLS;
@@ -242,7 +304,8 @@ enum End {
     TimedOut,
 }
 
-/// The condition variable inside [`Condvar`](crate::Condvar).
+/// The condition variable inside [`Condvar`](crate::Condvar) and
+/// [`CondvarAny`](crate::CondvarAny).
 pub struct Condvar {
     list: ListLock,
     gate: Futex<Private>,
@@ -261,41 +324,38 @@ impl Condvar {
         }
     }
 
-    /// Unlocks `mutex`, waits to be notified, locks it again, and says whether it was notified; if
-    /// not, `deadline` passed.
+    /// Gives `lock` up, waits to be notified, takes it again in the same way, and says whether it
+    /// was notified; if not, `deadline` passed.
     ///
     /// # Safety
     ///
-    /// The calling context owns `mutex`. It owns it again when the call returns.
-    pub unsafe fn wait(&self, mutex: &Mutex, deadline: Deadline) -> bool {
-        let node = Node::new(mutex);
+    /// The calling context has `lock` in the way that `R` says. It has it again when the call
+    /// returns.
+    pub unsafe fn wait<R: Relock>(&self, lock: &R::Lock, deadline: Deadline) -> bool {
+        let node = Node::new(Wants::new::<R>(lock));
         let alone = self.link(&node);
-        // SAFETY: the caller owns the mutex.
-        unsafe { mutex.unlock() };
+        // SAFETY: the caller has the lock.
+        unsafe { R::unlock(lock) };
         let end = self.sleep(&node, deadline, alone);
         match end {
             End::Notified => {
                 // SAFETY: NOTIFIED made the chain this thread's (invariant 2).
                 let mut chain = unsafe { node.links() }.next;
-                if node.epoch.get() != list_epoch() {
-                    // Waiters of the process that this one was forked from, by a signal handler.
-                    chain = ptr::null();
-                }
-                if !chain.is_null() && !mutex.is_locked() {
-                    // SAFETY: the chain is ours; those in it wait here, with this mutex.
+                // A signal handler may fork while this thread sleeps, here or for the lock, and
+                // this be the child: those in the chain do not exist there.
+                if !chain.is_null() && !node.is_inherited() && !R::is_taken(lock) {
+                    // SAFETY: the chain is ours; those in it wait here, for the same.
                     unsafe { self.release_chain(chain) };
                     chain = ptr::null();
                 }
-                mutex.lock();
-                // SAFETY: as above, unless it is empty now; and this thread owns the mutex.
-                unsafe { move_chain(chain, mutex) };
+                R::relock(lock);
+                if !chain.is_null() && !node.is_inherited() {
+                    // SAFETY: as above; and this thread has the lock.
+                    unsafe { self.pass_on::<R>(chain, lock) };
+                }
             }
-            // May have slept on the mutex's word: others may sleep behind us (invariant 2 of the
-            // mutex).
-            End::Moved if !mutant!("condvar.moved-as-newcomer") => {
-                mutex.lock_sleeping(Deadline::NEVER);
-            }
-            End::Moved | End::TimedOut => mutex.lock(),
+            End::Moved => R::relock_moved(lock),
+            End::TimedOut => R::relock(lock),
         }
         end != End::TimedOut
     }
@@ -459,7 +519,7 @@ impl Condvar {
         let Some(first) = self.take_first() else { return false };
         // SAFETY: the node is ours since it is taken, and has no chain; the caller owns the mutex.
         unsafe {
-            if ptr::eq((*first).mutex, mutex) {
+            if (*first).wants == Wants::new::<Plain>(mutex) {
                 move_chain(first, mutex);
             } else {
                 release(first).wake();
@@ -479,8 +539,8 @@ impl Condvar {
             // SAFETY: the chain is ours since its nodes are taken; the caller owns the mutex. The
             // condition variable is alive for as long as a part remains ours.
             unsafe {
-                let others = split_off_other_mutexes(taken);
-                if ptr::eq((*taken).mutex, mutex) {
+                let others = split_off_others(taken);
+                if (*taken).wants == Wants::new::<Plain>(mutex) {
                     move_chain(taken, mutex);
                 } else {
                     self.release_chain(taken);
@@ -532,7 +592,7 @@ impl Condvar {
             // SAFETY: the chain is ours since its nodes are taken. Its first part is let go, the
             // second remains ours, and keeps the condition variable alive.
             unsafe {
-                let others = split_off_other_mutexes(taken);
+                let others = split_off_others(taken);
                 self.release_chain(taken);
                 taken = others;
             }
@@ -540,23 +600,38 @@ impl Condvar {
         count
     }
 
+    /// Sees to those chained behind a waiter that has its lock again: they are moved to it if it
+    /// is a mutex, and else those who come next are let go.
+    ///
+    /// # Safety
+    ///
+    /// The calling context has `lock`, and owns the chain, all of which wait here for the same.
+    unsafe fn pass_on<R: Relock>(&self, chain: *const Node, lock: &R::Lock) {
+        match R::mutex(lock) {
+            // SAFETY: by the caller's contract, and having the lock means to have its mutex.
+            Some(mutex) => unsafe { move_chain(chain, mutex) },
+            None if mutant!("condvar.pass-nothing-on") => {}
+            // SAFETY: by the caller's contract.
+            None => unsafe { self.release_chain(chain) },
+        }
+    }
+
     /// Lets the waiters of a chain go, as many as can run now; the last of them has the others as
     /// its chain. The condition variable is not touched once that one is let go.
     ///
     /// # Safety
     ///
-    /// The caller owns the chain that starts at `first`, all of which wait here with one mutex.
+    /// The caller owns the chain that starts at `first`, all of which wait here for the same.
     unsafe fn release_chain(&self, first: *const Node) {
-        // SAFETY: the chain is ours, and its nodes are alive until they are released or moved. So
-        // is their mutex, which their owners lock before they leave.
+        // SAFETY: the chain is ours, and its nodes are alive until they are released or moved.
         let last = unsafe {
-            let limit = if (*(*first).mutex).is_locked() { HEADS } else { HERD };
+            let limit = if (*first).wants.is_taken() { heads() } else { HERD };
             let (mut last, mut ahead) = (first, 0);
             while ahead + 1 < limit && !(*last).links().next.is_null() {
                 last = (*last).links().next;
                 ahead += 1;
             }
-            self.release_together(first, last, ahead > FEW);
+            self.release_together(first, last, ahead > few());
             last
         };
         if mutant!("condvar.drop-rest") {
@@ -626,22 +701,22 @@ unsafe fn take_all(mut node: *const Node) -> usize {
     count
 }
 
-/// Leaves in the chain of `first` those that wait with the same mutex, in their order, and returns
-/// the chain of the others: they must not wait for a mutex that they do not use.
+/// Leaves in the chain of `first` those that want the same, in their order, and returns the chain
+/// of the others: they must not wait for what they do not want.
 ///
 /// # Safety
 ///
 /// The caller owns the chain.
-unsafe fn split_off_other_mutexes(first: *const Node) -> *const Node {
+unsafe fn split_off_others(first: *const Node) -> *const Node {
     let mut last_same = first;
     let (mut first_other, mut last_other) = (ptr::null::<Node>(), ptr::null::<Node>());
-    // SAFETY: by the caller's contract the nodes are alive and their links are ours; the mutexes
+    // SAFETY: by the caller's contract the nodes are alive and their links are ours; the locks
     // are compared, not used.
     unsafe {
         let mut node = (*first).links().next;
         while !node.is_null() {
             let next = (*node).links().next;
-            if ptr::eq((*node).mutex, (*first).mutex) {
+            if (*node).wants == (*first).wants {
                 (*last_same).set_next(node);
                 last_same = node;
             } else if first_other.is_null() {
@@ -698,7 +773,7 @@ impl Released {
 ///
 /// The calling context owns `mutex` and the chain that starts at `node`, all of which wait with it.
 unsafe fn move_chain(mut node: *const Node, mutex: &Mutex) {
-    if node.is_null() || mutant!("condvar.drop-chain") {
+    if mutant!("condvar.drop-chain") {
         return;
     }
     // SAFETY: the caller owns the mutex.

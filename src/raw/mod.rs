@@ -14,6 +14,7 @@ mod mutex;
 mod parker;
 #[cfg(feature = "std")]
 mod reentrant;
+mod relock;
 #[cfg(feature = "alloc")]
 mod ring;
 mod rwlock;
@@ -26,6 +27,10 @@ pub use mutex::Mutex;
 pub use parker::Parker;
 #[cfg(feature = "std")]
 pub use reentrant::ReentrantMutex;
+pub(crate) use relock::AbortOnUnwind;
+#[cfg(feature = "std")]
+pub use relock::Reentrant;
+pub use relock::{Fair, Plain, Reader, Relock, Upgradable, Writer};
 #[cfg(feature = "alloc")]
 pub use ring::{PopError, PushError, Ring};
 pub use rwlock::RwLock;

@@ -303,12 +303,6 @@ impl<S: Scope> Mutex<S> {
         }
     }
 
-    /// Takes the lock on behalf of a thread that has slept on the word, or behind which others may
-    /// sleep; `false` once `deadline` has passed.
-    pub(super) fn lock_sleeping(&self, deadline: Deadline) -> bool {
-        self.wait(Waiter { woken: true, ..Waiter::newcomer() }, deadline)
-    }
-
     #[cold]
     #[inline(never)]
     fn lock_slow(&self, deadline: Deadline) -> bool {
@@ -501,6 +495,15 @@ impl Mutex<Private> {
         }
     }
 
+    /// Takes the lock on behalf of a thread that was moved to the word: it may have slept there,
+    /// and others may sleep behind it (invariant 2).
+    pub(super) fn relock_moved(&self) {
+        if mutant!("condvar.moved-as-newcomer") {
+            return self.lock();
+        }
+        self.wait(Waiter { woken: true, ..Waiter::newcomer() }, Deadline::NEVER);
+    }
+
     /// The word that moved waiters sleep on.
     pub(super) fn word(&self) -> &Futex<Private> {
         &self.word
@@ -562,7 +565,9 @@ mod tests {
                 thread::sleep(Duration::from_millis(5)); // so that they sleep, as a rule
                 // SAFETY: locked above.
                 unsafe { mutex.unlock() };
-                sleepers.map(|sleeper| sleeper.join().unwrap());
+                for sleeper in sleepers {
+                    sleeper.join().unwrap();
+                }
             });
             assert!(mutex.try_lock());
 

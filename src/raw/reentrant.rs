@@ -103,6 +103,29 @@ impl ReentrantMutex {
         });
     }
 
+    /// As [`relock`](Self::relock), for a thread that was moved to the word of the mutex.
+    pub(super) fn relock_moved(&self) {
+        self.enter(u32::MAX, |mutex| {
+            mutex.relock_moved();
+            true
+        });
+    }
+
+    /// The mutex below.
+    pub(super) fn mutex(&self) -> &Mutex {
+        &self.mutex
+    }
+
+    /// How often the calling thread has the lock.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread has the lock.
+    pub(super) unsafe fn levels(&self) -> u32 {
+        // SAFETY: by the caller's contract.
+        unsafe { self.add(0) }
+    }
+
     /// Takes the lock if no other thread has it, and says whether it did. Never blocks.
     ///
     /// # Panics
@@ -176,7 +199,7 @@ impl ReentrantMutex {
     #[inline]
     pub unsafe fn bump(&self) {
         // SAFETY: the thread has the lock.
-        if unsafe { self.add(0) } > 1 {
+        if unsafe { self.levels() } > 1 {
             return;
         }
         // SAFETY: by the caller's contract; the mutex is released once, and taken again.
@@ -196,7 +219,7 @@ impl ReentrantMutex {
         if owner == me || owner != NOBODY && mutant!("reentrant.anybody") {
             // SAFETY: the thread has the lock (invariant 2), before the call and at the increment.
             unsafe {
-                if self.add(0) >= limit {
+                if self.levels() >= limit {
                     too_many_levels();
                 }
                 self.add(1);

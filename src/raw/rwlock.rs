@@ -882,6 +882,22 @@ impl<const RECURSIVE: bool, S: Scope> RwLock<RECURSIVE, S> {
         self.word.load(Relaxed) & (WRITER | READERS) == WRITER
     }
 
+    /// Whether one that came to read at this moment would wait.
+    pub(super) fn keeps_readers_out(&self) -> bool {
+        !Self::may_read(self.look(), false)
+    }
+
+    /// Whether one that came to write at this moment would wait.
+    pub(super) fn keeps_writers_out(&self) -> bool {
+        let word = self.look();
+        word & READERS != 0 || !Self::may_claim(word, false)
+    }
+
+    /// Whether one that came as the upgradable reader at this moment would wait.
+    pub(super) fn keeps_upgradable_out(&self) -> bool {
+        !Self::may_claim(self.look(), false)
+    }
+
     fn has_sleepers(&self) -> bool {
         // Relaxed: row h.
         self.word.load(Relaxed) & WAITERS != 0

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::MutexGuard;
+use super::{MutexGuard, suspend};
 use crate::primitive::{Deadline, model_const_fn};
 use crate::raw;
 
@@ -19,7 +19,8 @@ use crate::raw;
 /// 64 at a time. While it is taken, where they would only run into it, two are woken; the others
 /// move to the queue of the mutex, where each is woken when it can have it.
 ///
-/// Different waiters of one condition variable may use different mutexes.
+/// Different waiters of one condition variable may use different mutexes. With guards of other
+/// locks, a [`CondvarAny`](crate::CondvarAny) waits.
 ///
 /// # Fairness
 ///
@@ -185,7 +186,7 @@ impl Condvar {
     #[doc(alias = "pthread_cond_wait")]
     #[track_caller]
     pub fn wait<T: ?Sized>(&self, guard: &mut MutexGuard<'_, T>) {
-        let notified = self.wait_until_internal(guard, Deadline::NEVER);
+        let notified = suspend::wait(&self.raw, guard, Deadline::NEVER);
         debug_assert!(notified, "a wait without a deadline timed out");
     }
 
@@ -227,7 +228,7 @@ impl Condvar {
         guard: &mut MutexGuard<'_, T>,
         deadline: impl Into<Deadline>,
     ) -> WaitTimeoutResult {
-        WaitTimeoutResult(!self.wait_until_internal(guard, deadline.into()))
+        WaitTimeoutResult::new(!suspend::wait(&self.raw, guard, deadline.into()))
     }
 
     /// Waits as long as `condition` holds. It is called with the mutex locked, first at once.
@@ -248,7 +249,7 @@ impl Condvar {
         guard: &mut MutexGuard<'_, T>,
         condition: impl FnMut(&mut T) -> bool,
     ) {
-        let result = self.wait_while_until_internal(guard, condition, Deadline::NEVER);
+        let result = suspend::wait_while(&self.raw, guard, condition, Deadline::NEVER);
         debug_assert!(!result.timed_out(), "a wait without a deadline timed out");
     }
 
@@ -272,7 +273,7 @@ impl Condvar {
         condition: impl FnMut(&mut T) -> bool,
         timeout: Duration,
     ) -> WaitTimeoutResult {
-        self.wait_while_until_internal(guard, condition, Deadline::after(timeout))
+        suspend::wait_while(&self.raw, guard, condition, Deadline::after(timeout))
     }
 
     /// As [`wait_while`](Self::wait_while), until `deadline` at the latest. The result says that
@@ -292,35 +293,7 @@ impl Condvar {
         condition: impl FnMut(&mut T) -> bool,
         deadline: impl Into<Deadline>,
     ) -> WaitTimeoutResult {
-        self.wait_while_until_internal(guard, condition, deadline.into())
-    }
-
-    fn wait_while_until_internal<T: ?Sized>(
-        &self,
-        guard: &mut MutexGuard<'_, T>,
-        mut condition: impl FnMut(&mut T) -> bool,
-        deadline: Deadline,
-    ) -> WaitTimeoutResult {
-        while condition(guard) {
-            if !self.wait_until_internal(guard, deadline) {
-                return WaitTimeoutResult(condition(guard));
-            }
-        }
-        WaitTimeoutResult(false)
-    }
-
-    /// Whether the wait ended by a notification.
-    fn wait_until_internal<T: ?Sized>(
-        &self,
-        guard: &mut MutexGuard<'_, T>,
-        deadline: Deadline,
-    ) -> bool {
-        let (mutex, track) = guard.for_wait();
-        track.end();
-        // SAFETY: the guard stands for the ownership of the mutex, before the call and after it.
-        let notified = unsafe { self.raw.wait(mutex, deadline) };
-        guard.track_again();
-        notified
+        suspend::wait_while(&self.raw, guard, condition, deadline.into())
     }
 }
 
@@ -350,6 +323,10 @@ impl fmt::Debug for Condvar {
 pub struct WaitTimeoutResult(bool);
 
 impl WaitTimeoutResult {
+    pub(super) fn new(timed_out: bool) -> Self {
+        Self(timed_out)
+    }
+
     /// Whether the deadline passed without a notification.
     ///
     /// ```

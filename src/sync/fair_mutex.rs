@@ -45,7 +45,7 @@ use crate::raw;
 ///
 /// From `parking_lot::FairMutex`: four bytes instead of one, and no parking lot behind them. `std`
 /// has no such lock. A [`Condvar`](crate::Condvar) takes guards of [`Mutex`](crate::Mutex) only, as
-/// in `parking_lot`.
+/// in `parking_lot`; a [`CondvarAny`](crate::CondvarAny) takes those of this one too.
 ///
 /// # Examples
 ///
@@ -129,6 +129,7 @@ guard_methods! {
     raw: raw::Mutex,
     unlock: unlock_fair,
     relock: lock,
+    way: raw::Fair,
     track: track_mut,
     access: [mut],
     whole: mutex,
@@ -207,6 +208,7 @@ arc_guard_methods! {
     raw: raw::Mutex,
     unlock: unlock_fair,
     relock: lock,
+    way: raw::Fair,
     track: track_mut,
     access: [mut],
     whole: mutex,

@@ -1,6 +1,7 @@
 //! Layer 3: locks with the data they guard, and the guards that prove a lock is held.
 
 mod condvar;
+mod condvar_any;
 mod exclusive;
 mod fair_mutex;
 mod mutex;
@@ -9,8 +10,10 @@ mod parker;
 #[cfg(feature = "std")]
 mod reentrant_mutex;
 pub mod rwlock;
+mod suspend;
 
 pub use condvar::{Condvar, WaitTimeoutResult};
+pub use condvar_any::CondvarAny;
 #[cfg(feature = "alloc")]
 pub use fair_mutex::ArcFairMutexGuard;
 pub use fair_mutex::{FairMutex, FairMutexGuard, MappedFairMutexGuard};
@@ -23,3 +26,4 @@ pub use parker::{Parker, Unparker};
 pub use reentrant_mutex::{
     ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard,
 };
+pub use suspend::WaitGuard;

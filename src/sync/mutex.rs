@@ -180,27 +180,18 @@ guard_methods! {
     raw: raw::Mutex,
     unlock: unlock,
     relock: lock,
+    way: raw::Plain,
     track: track_mut,
     access: [mut],
     whole: mutex,
     levels: {},
 }
 
-/// For waits on a condition variable.
+/// For notifications by the owner of the mutex.
 impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// The lock below.
     pub(super) fn raw_mutex(&self) -> &'a raw::Mutex {
         &self.mutex.raw
-    }
-
-    /// The lock below, and the tracker to suspend around a wait.
-    pub(super) fn for_wait(&mut self) -> (&'a raw::Mutex, &mut Tracked) {
-        (&self.mutex.raw, &mut self.track)
-    }
-
-    /// Begins a new tracked access, after a wait.
-    pub(super) fn track_again(&mut self) {
-        self.track = self.mutex.data.track_mut();
     }
 }
 
@@ -261,7 +252,8 @@ mapped_guard_methods! {
 /// borrow. Dropping it unlocks, and gives the reference count up.
 ///
 /// Made by [`Mutex::lock_arc`], for guards that are kept beside what they guard, or returned from
-/// where the mutex is found. A condition variable cannot wait with it.
+/// where the mutex is found. Of the condition variables, a [`CondvarAny`](crate::CondvarAny) waits
+/// with it.
 ///
 /// ```
 /// use lockwork::{ArcMutexGuard, Mutex};
@@ -305,6 +297,7 @@ arc_guard_methods! {
     raw: raw::Mutex,
     unlock: unlock,
     relock: lock,
+    way: raw::Plain,
     track: track_mut,
     access: [mut],
     whole: mutex,

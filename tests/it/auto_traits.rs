@@ -13,10 +13,11 @@ use lockwork::pool::{
 use lockwork::queue::{ArrayQueue, BlockingQueue, IntoIter, PopError, PushError, PushErrorReason};
 use lockwork::{
     ArcFairMutexGuard, ArcMutexGuard, ArcReentrantMutexGuard, ArcRwLockReadGuard,
-    ArcRwLockWriteGuard, Condvar, Deadline, FairMutex, FairMutexGuard, MappedFairMutexGuard,
-    MappedMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard, MappedRwLockWriteGuard,
-    Mutex, MutexGuard, Parker, RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard, RwLock,
-    RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard, Unparker, WaitTimeoutResult,
+    ArcRwLockWriteGuard, Condvar, CondvarAny, Deadline, FairMutex, FairMutexGuard,
+    MappedFairMutexGuard, MappedMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard,
+    MappedRwLockWriteGuard, Mutex, MutexGuard, Parker, RecursiveRwLock, ReentrantMutex,
+    ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
+    Unparker, WaitTimeoutResult,
 };
 
 fn error<T: std::error::Error + Send + Sync + 'static>() {}
@@ -142,6 +143,11 @@ fn condvar_parker_deadline() {
     assert!(has!(Condvar: UnwindSafe));
     assert!(has!(Condvar: RefUnwindSafe));
     assert!(has!(Condvar: Unpin));
+    assert!(has!(CondvarAny: Send));
+    assert!(has!(CondvarAny: Sync));
+    assert!(has!(CondvarAny: UnwindSafe));
+    assert!(has!(CondvarAny: RefUnwindSafe));
+    assert!(has!(CondvarAny: Unpin));
     assert!(has!(WaitTimeoutResult: Send));
     assert!(has!(WaitTimeoutResult: Sync));
     assert!(has!(Parker: Send));

@@ -13,6 +13,7 @@ mod array_queue;
 mod auto_traits;
 mod blocking_queue;
 mod condvar;
+mod condvar_any;
 mod deadline;
 mod known_bugs;
 mod layering;

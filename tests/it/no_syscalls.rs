@@ -6,8 +6,8 @@
 use lockwork::queue::{ArrayQueue, BlockingQueue};
 use lockwork::rwlock::{Lock, ReadGuard, UpgradableReadGuard, WriteGuard};
 use lockwork::{
-    Condvar, FairMutex, FairMutexGuard, Mutex, MutexGuard, Parker, RecursiveRwLock, ReentrantMutex,
-    ReentrantMutexGuard, RwLock,
+    Condvar, CondvarAny, FairMutex, FairMutexGuard, Mutex, MutexGuard, Parker, RecursiveRwLock,
+    ReentrantMutex, ReentrantMutexGuard, RwLock,
 };
 
 use super::support::threads::{asleep, words_of};
@@ -55,6 +55,7 @@ fn uncontended_operations_enter_no_kernel() {
     let parker = Parker::new();
     let (mutex, changed) = (Mutex::new((0, 0)), Condvar::new());
     let (fair, reentrant) = (FairMutex::new(0), ReentrantMutex::new(()));
+    let any = CondvarAny::new();
     let array = ArrayQueue::new(3);
     let blocking = BlockingQueue::new(3);
     forbidden(|| {
@@ -75,7 +76,10 @@ fn uncontended_operations_enter_no_kernel() {
             assert_eq!(changed.notify_all(), 0);
             let mut guard = mutex.lock();
             changed.wait_while(&mut guard, |_| false);
+            any.wait_while(&mut guard, |_| false);
             drop(guard);
+            assert!(!any.notify_one());
+            assert_eq!(any.notify_all(), 0);
             parker.unparker().unpark();
             parker.unparker().unpark();
             parker.park();

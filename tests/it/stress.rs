@@ -53,6 +53,8 @@ impl Halves {
 }
 
 mod mutex {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
@@ -290,6 +292,88 @@ mod rwlock {
     }
 }
 
+/// Waiters on a condition variable who do nothing but wait, and notifiers who count what they are
+/// told. In the end both sides must agree: no notification is lost, none is answered twice, nobody
+/// wakes without.
+struct Books {
+    stop: AtomicBool,
+    /// Waits that ended by a notification.
+    woken: AtomicU64,
+    /// Waits that ended by their limit.
+    timed_out: AtomicU64,
+    /// What the notifications returned, added up.
+    notified: AtomicU64,
+    waiters: AtomicUsize,
+    watchdog: Watchdog,
+}
+
+impl Books {
+    fn new(waiters: usize) -> Self {
+        Self {
+            stop: AtomicBool::new(false),
+            woken: AtomicU64::new(0),
+            timed_out: AtomicU64::new(0),
+            notified: AtomicU64::new(0),
+            waiters: AtomicUsize::new(waiters),
+            watchdog: Watchdog::start(),
+        }
+    }
+
+    /// Waits, with a limit where `timed`, until it is over. `wait` says whether it timed out.
+    fn wait<G>(
+        &self,
+        timed: bool,
+        rng: &mut Rng,
+        lock: impl Fn() -> G,
+        wait: impl Fn(&mut G, Option<Duration>) -> bool,
+    ) {
+        let mut guard = lock();
+        while !self.stop.load(Relaxed) {
+            let timed_out = wait(&mut guard, timed.then(|| soon(rng)));
+            let counter = if timed_out { &self.timed_out } else { &self.woken };
+            counter.fetch_add(1, Relaxed);
+            if rng.one_in(8) {
+                drop(guard);
+                work(rng);
+                guard = lock();
+            }
+        }
+        self.waiters.fetch_sub(1, Release);
+    }
+
+    /// Notifies until that was answered `goal` times. `notify` says how often it was.
+    fn notify(&self, goal: u64, rng: &mut Rng, notify: impl Fn(&mut Rng) -> usize) {
+        let mut told = 0;
+        while told < goal {
+            let count = notify(rng) as u64;
+            self.notified.fetch_add(count, Relaxed);
+            told += count;
+            if count == 0 {
+                thread::yield_now();
+            } else {
+                self.watchdog.tick();
+            }
+            if rng.one_in(4) {
+                work(rng);
+            }
+        }
+    }
+
+    /// Lets all waiters go, and compares.
+    fn settle(&self, notify_all: impl Fn() -> usize) {
+        self.stop.store(true, Relaxed);
+        while self.waiters.load(Acquire) > 0 {
+            // A waiter between its look at `stop` and its wait is in neither; later it is.
+            self.notified.fetch_add(notify_all() as u64, Relaxed);
+            thread::yield_now();
+        }
+        assert_eq!(notify_all(), 0);
+        let (woken, notified) = (self.woken.load(Relaxed), self.notified.load(Relaxed));
+        assert_eq!(woken, notified, "woken and notified");
+        println!("{woken} woken, {} timed out", self.timed_out.load(Relaxed));
+    }
+}
+
 mod condvar {
     use super::*;
 
@@ -336,21 +420,12 @@ mod condvar {
         assert_eq!(turn.into_inner(), threads * laps);
     }
 
-    /// Waiters who do nothing but wait, and notifiers who count what they are told. In the end both
-    /// sides must agree: no notification is lost, none is answered twice, nobody wakes without.
+    /// Waiters with one of several mutexes, and notifiers.
     struct Accounts {
         /// One for each group of waiters.
         mutexes: Vec<Mutex<()>>,
         changed: Condvar,
-        stop: AtomicBool,
-        /// Waits that ended by a notification.
-        woken: AtomicU64,
-        /// Waits that ended by their limit.
-        timed_out: AtomicU64,
-        /// What `notify_one` and `notify_all` returned, added up.
-        notified: AtomicU64,
-        waiters: AtomicUsize,
-        watchdog: Watchdog,
+        books: Books,
     }
 
     impl Accounts {
@@ -358,80 +433,43 @@ mod condvar {
             Self {
                 mutexes: (0..mutexes).map(|_| Mutex::new(())).collect(),
                 changed: Condvar::new(),
-                stop: AtomicBool::new(false),
-                woken: AtomicU64::new(0),
-                timed_out: AtomicU64::new(0),
-                notified: AtomicU64::new(0),
-                waiters: AtomicUsize::new(waiters),
-                watchdog: Watchdog::start(),
+                books: Books::new(waiters),
             }
         }
 
         /// Waits, with a limit where `timed`, until it is over.
         fn wait(&self, i: usize, timed: bool, rng: &mut Rng) {
             let mutex = &self.mutexes[i % self.mutexes.len()];
-            let mut guard = mutex.lock();
-            while !self.stop.load(Relaxed) {
-                let timed_out = timed && {
-                    let limit = soon(rng);
-                    self.changed.wait_for(&mut guard, limit).timed_out()
-                };
-                if !timed {
-                    self.changed.wait(&mut guard);
+            let wait = |guard: &mut _, limit| match limit {
+                Some(limit) => self.changed.wait_for(guard, limit).timed_out(),
+                None => {
+                    self.changed.wait(guard);
+                    false
                 }
-                let counter = if timed_out { &self.timed_out } else { &self.woken };
-                counter.fetch_add(1, Relaxed);
-                if rng.one_in(8) {
-                    drop(guard);
-                    work(rng);
-                    guard = mutex.lock();
-                }
-            }
-            self.waiters.fetch_sub(1, Release);
+            };
+            self.books.wait(timed, rng, || mutex.lock(), wait);
         }
 
         /// Notifies until that was answered `goal` times, all at once every `all`-th time.
         fn notify(&self, goal: u64, all: u64, rng: &mut Rng) {
-            let mut told = 0;
-            while told < goal {
+            self.books.notify(goal, rng, |rng| {
                 // Holding one of the mutexes, or none.
                 let held = rng
                     .one_in(2)
                     .then(|| self.mutexes[rng.below(self.mutexes.len() as u64) as usize].lock());
                 // An owner may say so; for waiters with other mutexes it makes no difference.
                 let said = held.as_ref().filter(|_| rng.one_in(2));
-                let count = match (rng.one_in(all), said) {
-                    (true, Some(guard)) => self.changed.notify_all_held(guard) as u64,
-                    (true, None) => self.changed.notify_all() as u64,
-                    (false, Some(guard)) => u64::from(self.changed.notify_one_held(guard)),
-                    (false, None) => u64::from(self.changed.notify_one()),
-                };
-                drop(held);
-                self.notified.fetch_add(count, Relaxed);
-                told += count;
-                if count == 0 {
-                    thread::yield_now();
-                } else {
-                    self.watchdog.tick();
+                match (rng.one_in(all), said) {
+                    (true, Some(guard)) => self.changed.notify_all_held(guard),
+                    (true, None) => self.changed.notify_all(),
+                    (false, Some(guard)) => usize::from(self.changed.notify_one_held(guard)),
+                    (false, None) => usize::from(self.changed.notify_one()),
                 }
-                if rng.one_in(4) {
-                    work(rng);
-                }
-            }
+            });
         }
 
-        /// Lets all waiters go, and compares.
         fn settle(&self) {
-            self.stop.store(true, Relaxed);
-            while self.waiters.load(Acquire) > 0 {
-                // A waiter between its look at `stop` and its wait is in neither; later it is.
-                self.notified.fetch_add(self.changed.notify_all() as u64, Relaxed);
-                thread::yield_now();
-            }
-            assert_eq!(self.changed.notify_all(), 0);
-            let (woken, notified) = (self.woken.load(Relaxed), self.notified.load(Relaxed));
-            assert_eq!(woken, notified, "woken and notified");
-            println!("{woken} woken, {} timed out", self.timed_out.load(Relaxed));
+            self.books.settle(|| self.changed.notify_all());
         }
 
         /// `waiters` of whom every `timed`-th has limits, against `notifiers`.
@@ -500,9 +538,9 @@ mod condvar {
                 wait_deep(depth - 1, accounts);
             } else {
                 let mut guard = accounts.mutexes[0].lock();
-                if !accounts.stop.load(Relaxed) {
+                if !accounts.books.stop.load(Relaxed) {
                     accounts.changed.wait(&mut guard);
-                    accounts.woken.fetch_add(1, Relaxed);
+                    accounts.books.woken.fetch_add(1, Relaxed);
                 }
             }
             std::hint::black_box(&mut frame).fill(0xA5);
@@ -519,7 +557,7 @@ mod condvar {
                 accounts.settle();
                 return;
             }
-            while !accounts.stop.load(Relaxed) {
+            while !accounts.books.stop.load(Relaxed) {
                 if i % 2 == 0 {
                     wait_deep(rng.below(40) as usize, &accounts);
                 } else {
@@ -529,7 +567,7 @@ mod condvar {
                     });
                 }
             }
-            accounts.waiters.fetch_sub(1, Release);
+            accounts.books.waiters.fetch_sub(1, Release);
         });
     }
 
@@ -560,6 +598,151 @@ mod condvar {
         });
         assert_eq!(sums.iter().sum::<u64>(), pairs as u64 * each * (each + 1) / 2);
         assert!(buffer.lock().is_empty());
+    }
+}
+
+mod condvar_any {
+    use lockwork::{CondvarAny, FairMutex, ReentrantMutex, RwLock, RwLockUpgradableReadGuard};
+    use lockwork::{RecursiveRwLock, WaitGuard};
+
+    use super::*;
+
+    /// The turn goes round a ring of threads, of which each waits in a way of its own. Everybody is
+    /// notified and one can go on.
+    #[test]
+    fn ring_of_ways() {
+        let watchdog = Watchdog::start();
+        let (threads, laps) = (crowd(), scaled(400));
+        let (turn, changed) = (RwLock::new(0_usize), CondvarAny::new());
+        together(threads, |me| {
+            for lap in 0..laps {
+                let mut turn_here = match (me + lap) % 3 {
+                    0 => {
+                        let mut reading = turn.read();
+                        changed.wait_while(&mut reading, |turn| *turn % threads != me);
+                        drop(reading);
+                        turn.write() // still this thread's turn
+                    }
+                    1 => {
+                        let mut upgradable = turn.upgradable_read();
+                        changed.wait_while(&mut upgradable, |turn| *turn % threads != me);
+                        RwLockUpgradableReadGuard::upgrade(upgradable)
+                    }
+                    _ => {
+                        let mut writing = turn.write();
+                        changed.wait_while(&mut writing, |turn| *turn % threads != me);
+                        writing
+                    }
+                };
+                *turn_here += 1;
+                if me % 2 == 0 {
+                    drop(turn_here);
+                }
+                changed.notify_all();
+                watchdog.tick();
+            }
+        });
+        assert_eq!(*turn.read(), threads * laps);
+    }
+
+    /// Waiters with any of these locks, in any way, on one condition variable.
+    struct Accounts {
+        fair: FairMutex<()>,
+        reentrant: ReentrantMutex<()>,
+        lock: RwLock<()>,
+        recursive: RecursiveRwLock<()>,
+        changed: CondvarAny,
+        books: Books,
+    }
+
+    impl Accounts {
+        fn wait(&self, way: usize, timed: bool, rng: &mut Rng) {
+            match way {
+                0 => self.wait_with(timed, rng, || self.lock.write()),
+                1 => self.wait_with(timed, rng, || self.lock.read()),
+                2 => self.wait_with(timed, rng, || self.lock.upgradable_read()),
+                3 => self.wait_with(timed, rng, || self.fair.lock()),
+                4 => self.wait_with(timed, rng, || self.reentrant.lock()),
+                5 => self.wait_with(timed, rng, || self.recursive.read()),
+                _ => self.wait_with(timed, rng, || self.recursive.write()),
+            }
+        }
+
+        fn wait_with<G: WaitGuard>(&self, timed: bool, rng: &mut Rng, lock: impl Fn() -> G) {
+            self.books.wait(timed, rng, lock, |guard, limit| match limit {
+                Some(limit) => self.changed.wait_for(guard, limit).timed_out(),
+                None => {
+                    self.changed.wait(guard);
+                    false
+                }
+            });
+        }
+
+        fn notify(&self, goal: u64, all: u64, rng: &mut Rng) {
+            self.books.notify(goal, rng, |rng| {
+                // Holding some of the locks, or none.
+                let _written = rng.one_in(4).then(|| self.lock.write());
+                let _shared = rng.one_in(4).then(|| self.recursive.upgradable_read());
+                let _owned = rng.one_in(4).then(|| (self.fair.lock(), self.reentrant.lock()));
+                if rng.one_in(all) {
+                    self.changed.notify_all()
+                } else {
+                    usize::from(self.changed.notify_one())
+                }
+            });
+        }
+
+        /// Waiters in `ways`, of whom every `timed`-th has limits, against notifiers.
+        fn run(ways: &[usize], timed: usize, all: u64, goal: u64) {
+            let seed = seed();
+            let (waiters, notifiers) = (crowd(), 2);
+            let accounts = Self {
+                fair: FairMutex::new(()),
+                reentrant: ReentrantMutex::new(()),
+                lock: RwLock::new(()),
+                recursive: RecursiveRwLock::new(()),
+                changed: CondvarAny::new(),
+                books: Books::new(waiters),
+            };
+            let notifying = AtomicUsize::new(notifiers);
+            together(waiters + notifiers, |i| {
+                let mut rng = Rng::stream(seed, i as u64);
+                if i < waiters {
+                    accounts.wait(ways[i % ways.len()], timed > 0 && i % timed == 0, &mut rng);
+                } else {
+                    accounts.notify(goal, all, &mut rng);
+                    if notifying.fetch_sub(1, Relaxed) == 1 {
+                        accounts.books.settle(|| accounts.changed.notify_all());
+                    }
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn writers_in_a_storm() {
+        Accounts::run(&[0], 0, 2, scaled(8_000) as u64);
+    }
+
+    #[test]
+    fn readers_in_a_storm() {
+        Accounts::run(&[1], 0, 2, scaled(8_000) as u64);
+    }
+
+    #[test]
+    fn every_way_in_a_storm() {
+        Accounts::run(&[0, 1, 2, 3, 4, 5, 6], 0, 3, scaled(8_000) as u64);
+    }
+
+    /// A waiter that times out never eats a notification.
+    #[test]
+    fn timed_and_untimed() {
+        Accounts::run(&[0, 1, 2, 3, 4, 5, 6], 2, u64::MAX, scaled(8_000) as u64);
+    }
+
+    #[test]
+    fn all_timed_in_a_storm() {
+        Accounts::run(&[0, 1, 2, 6], 1, 3, scaled(8_000) as u64);
     }
 }
 

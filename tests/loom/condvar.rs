@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lockwork::model::{Explore, enter_forked_child, futex_calls, thread};
+use lockwork::model::{Explore, enter_forked_child, futex_calls, thread, unvaried};
 use lockwork::{Condvar, Mutex};
 
 /// A licence to time out at any moment: see the model's notes on time.
@@ -503,17 +503,18 @@ fn other_mutex_is_not_waited_for() {
 #[test]
 fn list_lock_contention() {
     Explore::new("condvar, list lock").preemptions(1).at_least(1_000).run(&[1], || {
-        loom::stop_exploring();
         let monitor = Monitor::new(false);
-        let waiter = monitor.spawn(|monitor| {
-            let mut waits = monitor.mutex.lock();
-            *waits = true;
-            monitor.changed.wait(&mut waits);
+        let waiter = unvaried(|| {
+            let waiter = monitor.spawn(|monitor| {
+                let mut waits = monitor.mutex.lock();
+                *waits = true;
+                monitor.changed.wait(&mut waits);
+            });
+            while !*monitor.mutex.lock() {
+                thread::yield_now();
+            }
+            waiter
         });
-        while !*monitor.mutex.lock() {
-            thread::yield_now();
-        }
-        loom::explore();
         let notify = |monitor: &Monitor<bool>| usize::from(monitor.changed.notify_one());
         let others = [(); 2].map(|()| monitor.spawn(notify));
         let own = notify(&monitor);
@@ -598,4 +599,50 @@ fn moved_waiters_wake_each_other() {
             (count, monitor.mutex.lock().1)
         },
     );
+}
+
+/// With the numbers that ship, and the mutex held: two are let go one by one, and the second of
+/// them moves the third. How they came to wait is not varied.
+#[test]
+fn two_are_let_go_and_one_is_moved() {
+    Explore::new("condvar, notify_all of three, as shipped, held")
+        .as_shipped()
+        .preemptions(1)
+        .at_least(100)
+        .run(&[(3, 3)], || three_as_shipped(true));
+}
+
+/// The same with the mutex free: two go by way of the gate.
+#[test]
+fn three_are_let_go_together() {
+    Explore::new("condvar, notify_all of three, as shipped, free")
+        .as_shipped()
+        .preemptions(1)
+        .at_least(100)
+        .run(&[(3, 3)], || three_as_shipped(false));
+}
+
+fn three_as_shipped(held: bool) -> (usize, u32) {
+    let monitor = Monitor::new((0, 0));
+    let waiters = unvaried(|| {
+        [1, 2, 3].map(|n| {
+            let waiter = monitor.spawn(|monitor| {
+                let mut state = monitor.mutex.lock();
+                state.0 += 1;
+                monitor.changed.wait(&mut state);
+                state.1 += 1;
+            });
+            while monitor.mutex.lock().0 < n {
+                thread::yield_now();
+            }
+            waiter
+        })
+    });
+    let guard = held.then(|| monitor.mutex.lock());
+    let count = monitor.changed.notify_all();
+    drop(guard);
+    for waiter in waiters {
+        waiter.join().unwrap();
+    }
+    (count, monitor.mutex.lock().1)
 }

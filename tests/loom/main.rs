@@ -11,6 +11,7 @@
 
 mod blocking_queue;
 mod condvar;
+mod condvar_any;
 mod event_count;
 mod fair_mutex;
 mod litmus;

@@ -9,8 +9,9 @@ use std::time::Duration;
 use lockwork::queue::{ArrayQueue, BlockingQueue, PopError};
 use lockwork::rwlock::Lock;
 use lockwork::{
-    Condvar, FairMutex, FairMutexGuard, Mutex, MutexGuard, Parker, RecursiveRwLock, ReentrantMutex,
-    ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
+    Condvar, CondvarAny, FairMutex, FairMutexGuard, Mutex, MutexGuard, Parker, RecursiveRwLock,
+    ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard,
+    RwLockWriteGuard,
 };
 
 use super::forking::{fork, raw_clone};
@@ -43,6 +44,10 @@ pub(crate) const CASES: &[Case] = &[
     ("fork::waiters_of_a_condvar", || waiters_of_a_condvar(|child| fork(child))),
     ("fork::waiters_of_a_condvar_raw_clone", || waiters_of_a_condvar(|child| raw_clone(child))),
     ("fork::a_condvar_in_use", a_condvar_in_use),
+    ("fork::waiters_of_a_condvar_any", || waiters_of_a_condvar_any(|child| fork(child))),
+    ("fork::waiters_of_a_condvar_any_raw_clone", || {
+        waiters_of_a_condvar_any(|child| raw_clone(child))
+    }),
     ("fork::three_generations", three_generations),
     ("fork::inside_a_condition", inside_a_condition),
     ("fork::a_parker", a_parker),
@@ -638,6 +643,77 @@ fn waiters_of_a_condvar(fork: impl Fn(&mut dyn FnMut())) -> Outcome {
         join_all(waiters);
     });
     use_condvar(&changed);
+    Outcome::Passed
+}
+
+/// As [`use_condvar`], with readers, writers and a mutex.
+fn use_condvar_any(changed: &CondvarAny) {
+    let (lock, fair, waiting) = (RwLock::new(false), FairMutex::new(false), Mutex::new(0));
+    assert!(changed.wait_for(&mut lock.read(), Duration::from_millis(1)).timed_out());
+    thread::scope(|s| {
+        let waiters: [_; 6] = std::array::from_fn(|i| {
+            let (lock, fair, waiting) = (&lock, &fair, &waiting);
+            s.spawn(move || {
+                let come = || *waiting.lock() += 1;
+                match i % 3 {
+                    0 => {
+                        let mut open = lock.read();
+                        come();
+                        changed.wait(&mut open);
+                    }
+                    1 => {
+                        let mut open = lock.write();
+                        come();
+                        changed.wait(&mut open);
+                    }
+                    _ => {
+                        let mut open = fair.lock();
+                        come();
+                        changed.wait(&mut open);
+                    }
+                }
+            })
+        });
+        while *waiting.lock() < 6 {
+            thread::yield_now();
+        }
+        drop((lock.write(), fair.lock()));
+        assert!(changed.notify_one());
+        // One of the locks held, so that its waiters have to be passed on.
+        let held = lock.write();
+        assert_eq!(changed.notify_all(), 5);
+        drop(held);
+        join_all(waiters);
+    });
+    assert!(!changed.notify_one());
+}
+
+/// As [`waiters_of_a_condvar`], whatever lock they gave up.
+fn waiters_of_a_condvar_any(fork: impl Fn(&mut dyn FnMut())) -> Outcome {
+    let (lock, fair, changed) = (RwLock::new(0), FairMutex::new(0), CondvarAny::new());
+    thread::scope(|s| {
+        // Asleep, not just queued: nobody is inside the allocator.
+        let waiters = [
+            asleep(s, None, || changed.wait(&mut lock.read())),
+            asleep(s, None, || changed.wait(&mut lock.write())),
+            asleep(s, None, || changed.wait(&mut lock.upgradable_read())),
+            asleep(s, None, || changed.wait(&mut fair.lock())),
+        ];
+        fork(&mut || {
+            assert!(!changed.notify_one());
+            assert_eq!(changed.notify_all(), 0);
+            use_condvar_any(&changed);
+            drop((lock.write(), fair.lock())); // the locks are free
+        });
+        // One whose first sign of life is a wait that nobody ends.
+        fork(&mut || {
+            assert!(changed.wait_for(&mut lock.read(), Duration::from_millis(5)).timed_out());
+            assert_eq!(changed.notify_all(), 0);
+        });
+        assert_eq!(changed.notify_all(), 4);
+        join_all(waiters);
+    });
+    use_condvar_any(&changed);
     Outcome::Passed
 }
 

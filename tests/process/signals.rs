@@ -12,8 +12,8 @@ use lockwork::pool::ThreadPool;
 use lockwork::queue::{BlockingQueue, PopError, PushErrorReason};
 use lockwork::rwlock::{Lock, UpgradableReadGuard};
 use lockwork::{
-    Condvar, FairMutex, Mutex, Parker, RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard,
-    RwLock, Unparker,
+    Condvar, CondvarAny, FairMutex, Mutex, Parker, RecursiveRwLock, ReentrantMutex,
+    ReentrantMutexGuard, RwLock, Unparker,
 };
 
 use super::runner::{Case, Outcome, run_limited};
@@ -29,6 +29,7 @@ pub(crate) const CASES: &[Case] = &[
     ("signals::a_pool_under_a_storm", a_pool_under_a_storm),
     ("signals::stopped_and_continued", stopped_and_continued),
     ("signals::restarted_waits_while_moved", restarted_waits_while_moved),
+    ("signals::restarted_waits_while_passed_on", restarted_waits_while_passed_on),
     ("signals::locks_in_a_handler", locks_in_a_handler),
 ];
 
@@ -159,6 +160,25 @@ fn hand_overs_under_a_storm() -> Outcome {
     });
     assert_eq!(*turn.lock(), runs * 4 * rounds);
 
+    let (turn, changed) = (RwLock::new(0_usize), CondvarAny::new());
+    let runs = storm("condvar_any", 4, |me| {
+        for round in 0..rounds {
+            let mut turn = if round % 2 == 0 {
+                let mut reading = turn.read();
+                changed.wait_while(&mut reading, |turn| *turn % 4 != me);
+                drop(reading);
+                turn.write() // still this thread's turn
+            } else {
+                let mut writing = turn.write();
+                changed.wait_while(&mut writing, |turn| *turn % 4 != me);
+                writing
+            };
+            *turn += 1;
+            changed.notify_all();
+        }
+    });
+    assert_eq!(*turn.read(), runs * 4 * rounds);
+
     macro_rules! mutex_under_a_storm {
         ($Mutex:ident) => {
             let count = $Mutex::new(Cell::new(0_usize));
@@ -250,6 +270,7 @@ fn rwlock_under_a_storm<const RECURSIVE: bool>(
 fn limits_under_a_storm() -> Outcome {
     let mutex = Mutex::new(());
     let idle = (Mutex::new(()), Condvar::new());
+    let any = (RwLock::new(()), CondvarAny::new());
     let (empty, full) = (BlockingQueue::<u8>::new(1), BlockingQueue::new(1));
     full.push(0).unwrap();
     let _held = mutex.lock();
@@ -259,7 +280,7 @@ fn limits_under_a_storm() -> Outcome {
     let _reading = recursive.read();
     let (fair, levels) = (FairMutex::new(()), ReentrantMutex::new(()));
     let (_fair, _level) = (fair.lock(), levels.lock());
-    storm("limits", 12, |i| {
+    storm("limits", 13, |i| {
         for round in 0..40 {
             let wait = Duration::from_micros(500 + 100 * (round % 10));
             let start = Instant::now();
@@ -278,6 +299,7 @@ fn limits_under_a_storm() -> Outcome {
                 8 => assert!(fair.try_lock_for(wait).is_none()),
                 9 => assert!(levels.try_lock_for(wait).is_none()),
                 10 => assert!(recursive.try_write_for(wait).is_none()),
+                11 => assert!(any.1.wait_for(&mut any.0.read(), wait).timed_out()),
                 _ => drop(read.upgradable_read().try_with_upgraded_for(wait, |()| ())),
             }
             assert!(start.elapsed() >= wait, "operation {i}: {:?} of {wait:?}", start.elapsed());
@@ -381,30 +403,82 @@ fn shoot(tid: u32) -> bool {
 }
 
 /// The kernel begins a wait again on the word that it was called with, wherever the sleeper was
-/// moved since, and no code of ours runs in between. A few signals a round and then silence: the
-/// next signal would put right what this one broke.
+/// moved since, and no code of ours runs in between.
 fn restarted_waits_while_moved() -> Outcome {
-    const WAITERS: usize = 16;
-    struct Room {
-        round: u64,
-        waiting: usize,
+    let (room, changed) = (Mutex::new(Room::default()), Condvar::new());
+    restarted_waits(
+        scaled(12_000) as u64,
+        |rounds| {
+            let mut inside = room.lock();
+            for round in 1..=rounds {
+                inside.waiting += 1;
+                changed.wait_while(&mut inside, |room| room.round < round);
+            }
+        },
+        |round| room.lock().begin(round),
+        || {
+            changed.notify_all();
+        },
+    )
+}
+
+/// As above, where each waiter lets those behind it go.
+fn restarted_waits_while_passed_on() -> Outcome {
+    let (room, changed) = (RwLock::new(Room::default()), CondvarAny::new());
+    restarted_waits(
+        scaled(6_000) as u64,
+        |rounds| {
+            let mut inside = room.write();
+            for round in 1..=rounds {
+                inside.waiting += 1;
+                changed.wait_while(&mut inside, |room| room.round < round);
+            }
+        },
+        |round| room.write().begin(round),
+        || {
+            changed.notify_all();
+        },
+    )
+}
+
+const WAITERS: usize = 16;
+
+#[derive(Default)]
+struct Room {
+    round: u64,
+    waiting: usize,
+}
+
+impl Room {
+    /// Begins a round if everybody waits for it, and says whether it did.
+    fn begin(&mut self, round: u64) -> bool {
+        let ready = self.waiting == WAITERS;
+        if ready {
+            *self = Self { round, waiting: 0 };
+        }
+        ready
     }
-    let rounds = scaled(12_000) as u64;
+}
+
+/// Waiters who do nothing but wait, for `rounds` times, under fire. A few signals a round and then
+/// silence: the next signal would put right what this one broke.
+fn restarted_waits(
+    rounds: u64,
+    wait: impl Fn(u64) + Sync,
+    begin: impl Fn(u64) -> bool + Sync,
+    notify: impl Fn() + Sync,
+) -> Outcome {
     install_with(count, libc::SA_RESTART);
     let handled = HANDLED.load(Relaxed);
-    let (room, changed) = (Mutex::new(Room { round: 0, waiting: 0 }), Condvar::new());
     let (tids, begun) = ([const { AtomicU32::new(0) }; WAITERS], AtomicU64::new(0));
     together(WAITERS + 2, |i| match i {
         WAITERS => {
             for round in 1..=rounds {
-                while room.lock().waiting < WAITERS {
+                while !begin(round) {
                     thread::yield_now();
                 }
-                let mut room = room.lock();
-                (room.round, room.waiting) = (round, 0);
-                drop(room);
                 begun.store(round, Relaxed);
-                changed.notify_all();
+                notify();
             }
         }
         i if i > WAITERS => {
@@ -426,12 +500,7 @@ fn restarted_waits_while_moved() -> Outcome {
         }
         i => {
             tids[i].store(tid(), Relaxed);
-            let mut inside = room.lock();
-            for round in 1..=rounds {
-                inside.waiting += 1;
-                changed.wait_while(&mut inside, |room| room.round < round);
-            }
-            drop(inside);
+            wait(rounds);
             // Stay: signals of the last round may be on their way to this thread's number.
             while begun.load(Relaxed) <= rounds {
                 thread::yield_now();

@@ -6,7 +6,7 @@ use core::mem::size_of_val;
 use super::super::{Deadline, Ordering, Private, Scope, Wait};
 use super::kernel;
 
-pub(crate) use super::kernel::{fork_epoch, patience, unique_id};
+pub(crate) use super::kernel::{as_shipped, fork_epoch, patience, unique_id};
 
 /// Threads, for the layer that owns some.
 pub(crate) mod thread {

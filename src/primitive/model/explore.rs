@@ -73,6 +73,12 @@ impl Explore {
         self
     }
 
+    /// Has the numbers that ship where models have smaller ones of their own, but for spin counts.
+    pub fn as_shipped(mut self) -> Self {
+        self.setup.as_shipped = true;
+        self
+    }
+
     /// Takes the shadows away, to show what they are for.
     pub fn without_shadows(mut self) -> Self {
         self.setup.shadows = false;

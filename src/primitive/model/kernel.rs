@@ -21,6 +21,8 @@ pub(super) struct Setup {
     pub(super) restart: bool,
     /// How often, in each execution, somebody who waits finds that it has been for long.
     pub(super) naps: u32,
+    /// Whether numbers that have a value of their own for models have the one that ships.
+    pub(super) as_shipped: bool,
     /// Off only in the litmus tests that show why the shadow is there.
     pub(super) shadows: bool,
     /// Off only in the litmus tests that show why the token is there.
@@ -28,14 +30,23 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    pub(super) const DEFAULT: Self =
-        Self { strict: false, signals: 0, restart: false, naps: 0, shadows: true, token: true };
+    pub(super) const DEFAULT: Self = Self {
+        strict: false,
+        signals: 0,
+        restart: false,
+        naps: 0,
+        as_shipped: false,
+        shadows: true,
+        token: true,
+    };
 }
 
 thread_local! {
     static SETUP: Cell<Setup> = const { Cell::new(Setup::DEFAULT) };
     /// Modelled operations so far, by any thread.
     static PROGRESS: Cell<u64> = const { Cell::new(0) };
+    /// Whether this part of the execution is the same in all.
+    static UNVARIED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Polls of a strict sleeper between which no thread did anything, after which the rest of the
@@ -89,6 +100,10 @@ pub(super) fn begin_operation() -> bool {
     SETUP.get().shadows
 }
 
+pub(crate) fn as_shipped() -> bool {
+    SETUP.get().as_shipped
+}
+
 pub(super) fn set_up(setup: Setup) {
     SETUP.set(setup);
 }
@@ -97,6 +112,19 @@ pub(super) fn set_up(setup: Setup) {
 /// hands its view of memory to all who find it made.
 pub(super) fn boot() {
     assert!(KERNEL.queue.borrow().is_empty());
+    UNVARIED.set(false);
+}
+
+/// Runs `body` without varying what other threads do meanwhile.
+pub(super) fn unvaried<R>(body: impl FnOnce() -> R) -> R {
+    loom::stop_exploring();
+    UNVARIED.set(true);
+    let result = body();
+    UNVARIED.set(false);
+    // Polls until now were none of what is explored.
+    PROGRESS.set(PROGRESS.get() + 1);
+    loom::explore();
+    result
 }
 
 /// A point that conflicts with every other futex operation. Relaxed: adds no edge.
@@ -186,7 +214,8 @@ pub(super) fn wait(
             let before = PROGRESS.get();
             loom::thread::yield_now();
             idle_polls = if PROGRESS.get() == before { idle_polls + 1 } else { 0 };
-            if idle_polls == IDLE_POLLS {
+            // There is no way back from this one.
+            if idle_polls >= IDLE_POLLS && !UNVARIED.get() {
                 loom::skip_branch();
             }
             assert!(

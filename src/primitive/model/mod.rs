@@ -42,3 +42,9 @@ pub mod thread {
 pub fn enter_forked_child() {
     kernel::advance_fork_epoch();
 }
+
+/// Runs `body` in one way only, whatever other threads could do meanwhile: for what has to have
+/// happened before a model becomes interesting.
+pub fn unvaried<R>(body: impl FnOnce() -> R) -> R {
+    kernel::unvaried(body)
+}

@@ -8,6 +8,7 @@ macro_rules! arc_guard_methods {
         raw: $raw:ty,
         unlock: $unlock:ident,
         relock: $relock:ident,
+        way: $way:ty,
         track: $track:ident,
         access: [$($mut:tt)?],
         whole: $whole:ident,
@@ -112,7 +113,9 @@ macro_rules! arc_guard_methods {
             raw: $raw,
             unlock: $unlock,
             relock: $relock,
+            way: $way,
             track: $track,
+            access: [$($mut)?],
             levels: { $(#[$levels])* },
             example: {
                 #[doc = concat!("use lockwork::{", stringify!($Lock), ", ", stringify!($Arc),

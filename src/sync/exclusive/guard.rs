@@ -8,6 +8,7 @@ macro_rules! guard_methods {
         raw: $raw:ty,
         unlock: $unlock:ident,
         relock: $relock:ident,
+        way: $way:ty,
         track: $track:ident,
         access: [$($mut:tt)?],
         whole: $whole:ident,
@@ -100,7 +101,9 @@ macro_rules! guard_methods {
             raw: $raw,
             unlock: $unlock,
             relock: $relock,
+            way: $way,
             track: $track,
+            access: [$($mut)?],
             levels: { $(#[$levels])* },
             example: {
                 #[doc = concat!("use lockwork::{", stringify!($Lock), ", ", stringify!($Guard),

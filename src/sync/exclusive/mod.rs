@@ -12,6 +12,7 @@
 //! | `raw` | the raw lock, with the methods of [`raw::Mutex`](crate::raw::Mutex) |
 //! | `unlock` | the method of `raw` with which a guard that is dropped unlocks |
 //! | `relock` | the one with which `unlocked` takes back what it gave |
+//! | `way` | what a condition variable does with `raw`: a [`Relock`](crate::raw::Relock) |
 //! | `track` | how the model sees the accesses of a guard: a method of `UnsafeCell` |
 //! | `access` | `[mut]` if a guard is the only one, `[]` if there may be several of a thread |
 //! | `whole` | what a guard calls the lock that it came from |

@@ -7,7 +7,9 @@ macro_rules! whole_guard_methods {
         raw: $raw:ty,
         unlock: $unlock:ident,
         relock: $relock:ident,
+        way: $way:ty,
         track: $track:ident,
+        access: [$($mut:tt)?],
         levels: { $(#[$levels:meta])* },
         example: { $(#[$example:meta])* } $(,)?
     ) => {
@@ -101,6 +103,15 @@ macro_rules! whole_guard_methods {
                 unsafe { guard.mutex.raw.bump() };
                 guard.track = guard.mutex.data.$track();
             }
+        }
+
+        $crate::sync::suspend::wait_guard! {
+            { $($impl)* } for $Guard<$($a,)? $T>,
+            data: $T,
+            lock: |guard| &guard.mutex,
+            way: $way,
+            track: $track,
+            access: [$($mut)?],
         }
     };
 }

@@ -12,12 +12,15 @@ use core::time::Duration;
 use super::holder::Holder;
 use super::{Lock, MappedReadGuard, MappedWriteGuard};
 use crate::primitive::{Deadline, Tracked};
+use crate::raw::{self, AbortOnUnwind};
+use crate::sync::suspend::wait_guard;
 
 /// A guard and what all three have in common.
 macro_rules! guard {
     (
         $(#[$meta:meta])*
-        $guard:ident, $public:literal, $lock:ident, $lock_arc:ident, $track:ident;
+        $guard:ident, $public:literal, $lock:ident, $lock_arc:ident, $track:ident $(, $mut:ident)?;
+        way: $way:ident;
         $raw:ident $raw_unlock:ident $raw_unlock_fair:ident $raw_bump:ident;
         unlock_fair: $(#[$fair:meta])*;
         bump: $(#[$bump:meta])*;
@@ -243,6 +246,15 @@ macro_rules! guard {
             }
         }
 
+        wait_guard! {
+            { impl<H: Holder<RECURSIVE>, const RECURSIVE: bool> } for $guard<H, RECURSIVE>,
+            data: H::Data,
+            lock: |guard| guard.holder.lock(),
+            way: raw::$way<RECURSIVE>,
+            track: $track,
+            access: [$($mut)?],
+        }
+
         impl<H: Holder<RECURSIVE>, const RECURSIVE: bool> Drop for $guard<H, RECURSIVE> {
             #[inline]
             fn drop(&mut self) {
@@ -289,6 +301,7 @@ guard! {
     /// std::thread::scope(|s| s.spawn(move || drop(guard)));
     /// ```
     ReadGuard, "RwLockReadGuard", read, read_arc, track;
+    way: Reader;
     read unlock_read unlock_read bump_read;
     unlock_fair:
         /// Unlocks. A writer that waits for the last reader is the next in any case, so this is
@@ -319,7 +332,8 @@ guard! {
     /// let guard = lock.write();
     /// std::thread::scope(|s| s.spawn(move || drop(guard)));
     /// ```
-    WriteGuard, "RwLockWriteGuard", write, write_arc, track_mut;
+    WriteGuard, "RwLockWriteGuard", write, write_arc, track_mut, mut;
+    way: Writer;
     write unlock_write unlock_write_fair bump_write;
     unlock_fair:
         /// Unlocks, and gives the lock to those who sleep next in line: one reader and one writer
@@ -353,6 +367,7 @@ guard! {
     /// std::thread::scope(|s| s.spawn(move || drop(guard)));
     /// ```
     UpgradableReadGuard, "RwLockUpgradableReadGuard", upgradable_read, upgradable_read_arc, track;
+    way: Upgradable;
     upgradable unlock_upgradable unlock_upgradable_fair bump_upgradable;
     unlock_fair:
         /// Unlocks, and gives the lock to the writer or upgradable reader that sleeps next in line:
@@ -361,16 +376,6 @@ guard! {
     bump:
         /// Lets a writer or upgradable reader go first: unlocks fairly and locks again.
         ;
-}
-
-/// Dropped by unwinding, ends the process.
-struct AbortOnUnwind;
-
-impl Drop for AbortOnUnwind {
-    fn drop(&mut self) {
-        // A panic while panicking aborts.
-        panic!("a guard could not lock again");
-    }
 }
 
 impl<'a, T: ?Sized, const RECURSIVE: bool> ReadGuard<&'a Lock<T, RECURSIVE>, RECURSIVE> {
