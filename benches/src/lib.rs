@@ -13,9 +13,10 @@
 //! cargo bench -p lockwork-bench --bench micro     # criterion: single-thread fast paths
 //! ```
 //!
-//! `-- --help` lists the options of all but the last: `--quick` to see whether it runs, `--full` for
-//! the whole grid, `--filter TEXT` for some cells, `--rounds`, `--millis`. Each prints Markdown,
-//! ends with the rows we lose, and leaves every single round as JSON lines in `target/bench/`.
+//! `-- --help` lists the options of all but the last: `--quick` to see whether it runs, `--full`
+//! for the whole grid, `--filter TEXT` for some cells, `--rounds`, `--millis`. Each prints
+//! Markdown, ends with the rows we lose, and leaves every single round as JSON lines in
+//! `target/bench/`.
 //!
 //! How to read a ratio: *above 1 = we are faster*. `1.10 [1.07, 1.12] ±2 %` is the median over the
 //! rounds, its 95 % interval, and the scatter of single rounds. In the column A/A the subject runs

@@ -55,27 +55,27 @@
 //!
 //! # Why no wake-up is lost
 //!
-//! A waiter runs W1 `set SLEEPERS`, W2 `wait`; the owner runs U1 `clear LOCKED`, and U2 `wake(1)` if
-//! U1 saw `SLEEPERS`. If U1 comes before W1 in the order of the word, W1 fails, or marks the word of
-//! a newer owner. Otherwise U1 sees `SLEEPERS`, so U2 runs. The kernel compares and enqueues for W2
-//! under the bucket lock that U2 takes. If it compared before U1, W2 is queued by the time U2 looks.
-//! If after, it returns `Changed`, unless the word has `LOCKED` again, and then a newer owner owes
-//! the wake-up if `SLEEPERS` is still there. A thread that was woken sets `SLEEPERS` whether it takes
-//! the lock or sleeps again, so the duty passes on to it. A newcomer that finds the lock free takes
-//! `SLEEPERS` away: U2 of whoever left it there does what it asks for. A wait that timed out
-//! consumed no wake-up, so leaving then loses none; the `SLEEPERS` bit it leaves behind costs one
-//! wake-up call that finds nobody.
+//! A waiter runs W1 `set SLEEPERS`, W2 `wait`; the owner runs U1 `clear LOCKED`, and U2 `wake(1)`
+//! if U1 saw `SLEEPERS`. If U1 comes before W1 in the order of the word, W1 fails, or marks the
+//! word of a newer owner. Otherwise U1 sees `SLEEPERS`, so U2 runs. The kernel compares and
+//! enqueues for W2 under the bucket lock that U2 takes. If it compared before U1, W2 is queued by
+//! the time U2 looks. If after, it returns `Changed`, unless the word has `LOCKED` again, and then
+//! a newer owner owes the wake-up if `SLEEPERS` is still there. A thread that was woken sets
+//! `SLEEPERS` whether it takes the lock or sleeps again, so the duty passes on to it. A newcomer
+//! that finds the lock free takes `SLEEPERS` away: U2 of whoever left it there does what it asks
+//! for. A wait that timed out consumed no wake-up, so leaving then loses none; the `SLEEPERS` bit
+//! it leaves behind costs one wake-up call that finds nobody.
 //!
 //! An owner that hands the lock over wakes a sleeper first, and then unlocks, so it can go back if
 //! nobody slept. It takes `SLEEPERS` away when it sets `HANDOFF`, as the duty is with the one it
 //! wakes. If that one looks before the lock is released and sleeps again, `SLEEPERS` is back when
 //! `LOCKED` goes, and one more is woken, that thread or another that slept.
 //!
-//! A starver takes `SLEEPERS` away as well: it is awake, and owes a wake-up from then on. It sets it
-//! again if it goes to sleep or gives up, and hands the lock over once it has it. While it sleeps, U2
-//! wakes it and nobody else: starvers have a class of their own. If it is awake by then, U2 finds
-//! nobody, and the starver finds the lock free, also when it is late. Woken as one of all, it is a
-//! woken thread like any other.
+//! A starver takes `SLEEPERS` away as well: it is awake, and owes a wake-up from then on. It sets
+//! it again if it goes to sleep or gives up, and hands the lock over once it has it. While it
+//! sleeps, U2 wakes it and nobody else: starvers have a class of their own. If it is awake by then,
+//! U2 finds nobody, and the starver finds the lock free, also when it is late. Woken as one of all,
+//! it is a woken thread like any other.
 //!
 //! Sleepers also arrive by requeueing, from a condition variable whose notifier owns the lock: it
 //! sets `SLEEPERS` first (row f), so invariant 2 holds when they arrive. They sleep in the ordinary
@@ -89,7 +89,8 @@
 //! lock taken, reserves it. Once it has the lock, it hands it over to the next sleeper, and so does
 //! that one, until one has it that has not waited for long. So those who have waited have their
 //! turn one after the other, in the order in which they went to sleep, and then the lock is open to
-//! all again. For a waiter to run it has to get a core: what others do meanwhile is the scheduler's.
+//! all again. For a waiter to run it has to get a core: what others do meanwhile is the
+//! scheduler's.
 //!
 //! # Scaling
 //!

@@ -51,12 +51,12 @@ use crate::raw;
 /// In a child of `fork`, a mutex that was free works. One that another thread held stays locked for
 /// ever, as that thread does not exist there; waits with a limit end. One that the forking thread
 /// held is held by the child's thread: the guard is there, in both processes, and each unlocks its
-/// own copy. One that was reserved for a waiter is not reserved in the child, where that thread does
-/// not exist.
+/// own copy. One that was reserved for a waiter is not reserved in the child, where that thread
+/// does not exist.
 ///
 /// A signal neither ends a wait nor moves its limit. A handler must not wait for a mutex without a
-/// limit, as it may have interrupted the owner, or the waiter that is next. It may try, also with a limit, and unlock what it
-/// got; `errno` stays what it was.
+/// limit, as it may have interrupted the owner, or the waiter that is next. It may try, also with a
+/// limit, and unlock what it got; `errno` stays what it was.
 ///
 /// The lock is released when the guard is dropped, during unwinding too, and is not poisoned: what
 /// the panicking thread left half done is what the next owner finds. A closure that panics inside

@@ -2,8 +2,8 @@
 
 use core::arch::asm;
 
-/// Clears bit 0 of `*word` in one atomic step. Says whether bit 1 is set, and whether bit 31 is; the
-/// others of the low byte have to be zero.
+/// Clears bit 0 of `*word` in one atomic step. Says whether bit 1 is set, and whether bit 31 is;
+/// the others of the low byte have to be zero.
 ///
 /// The same as an atomic *and*. That one gives back the whole old word, so it is a loop; the
 /// processor's own instruction tells these two things by its flags for parity and sign. As ordered

@@ -89,8 +89,8 @@ mod mutex {
         assert_eq!((halves.left, halves.right), (total, total));
     }
 
-    /// One thread locks again at once whenever it has unlocked, and holds the lock for long. Whoever
-    /// sleeps is never quick enough for it, and gets in all the same.
+    /// One thread locks again at once whenever it has unlocked, and holds the lock for long.
+    /// Whoever sleeps is never quick enough for it, and gets in all the same.
     #[test]
     fn nobody_starves() {
         let watchdog = Watchdog::start();

@@ -1,5 +1,5 @@
-//! A counter that the kernel keeps for the calling thread: instructions, or visits to a point of its
-//! own.
+//! A counter that the kernel keeps for the calling thread: instructions, or visits to a point of
+//! its own.
 
 use std::ffi::CStr;
 use std::fs::File;

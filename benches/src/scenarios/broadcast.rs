@@ -6,9 +6,9 @@
 //! every peer.
 //!
 //! *Held*: as *under*, by the call that is told of the guard, where there is one: waiters can then
-//! be moved to the mutex instead of being woken for nothing. *Under*: the caller notifies first, then keeps the lock for the length of `hold`, so that
-//! whoever is woken at once finds it taken. *After*: it keeps the lock for as long, unlocks, and
-//! notifies then.
+//! be moved to the mutex instead of being woken for nothing. *Under*: the caller notifies first,
+//! then keeps the lock for the length of `hold`, so that whoever is woken at once finds it taken.
+//! *After*: it keeps the lock for as long, unlocks, and notifies then.
 
 use crate::condvars::Condvars;
 use crate::harness::sample::Sample;

@@ -1,16 +1,16 @@
 //! M6: many more threads than cores, one lock: who is overtaken how often?
 //!
-//! The threads do what they do in [`contended`](super::contended). Each acquisition tries first; one
-//! that finds the lock free has waited for nobody, and is only counted. So a lock's fast path is
-//! slowed by no clock, and by one store. The others read the clock and the count of acquisitions,
-//! ask for the lock, and read both again once they have it.
+//! The threads do what they do in [`contended`](super::contended). Each acquisition tries first;
+//! one that finds the lock free has waited for nobody, and is only counted. So a lock's fast path
+//! is slowed by no clock, and by one store. The others read the clock and the count of
+//! acquisitions, ask for the lock, and read both again once they have it.
 //!
 //! Between its request and the moment the lock knows of it, a thread may lose its processor, and is
 //! overtaken by whole time slices under any lock, a strictly fair one included. The kernel's
-//! account of context switches tells: it is read after every wait of a microsecond or more. No sleep
-//! is shorter, so a sleep it shows was in that wait. A preemption may have been before it, after the
-//! last reading; then one wait too many is taken for disturbed. A `sched_yield` is booked as a
-//! preemption, so of a lock that yields before it sleeps, hardly any wait is left.
+//! account of context switches tells: it is read after every wait of a microsecond or more. No
+//! sleep is shorter, so a sleep it shows was in that wait. A preemption may have been before it,
+//! after the last reading; then one wait too many is taken for disturbed. A `sched_yield` is booked
+//! as a preemption, so of a lock that yields before it sleeps, hardly any wait is left.
 
 use super::contended::{Contended, assert_exclusion};
 use crate::harness::clock::{nanos, ticks};
