@@ -123,11 +123,6 @@ impl<S: Scope> Futex<S> {
     }
 
     #[inline]
-    pub(crate) fn fetch_and(&self, bits: u32, order: Ordering) -> u32 {
-        self.word.fetch_and(bits, order)
-    }
-
-    #[inline]
     pub(crate) fn fetch_or(&self, bits: u32, order: Ordering) -> u32 {
         self.word.fetch_or(bits, order)
     }
@@ -147,13 +142,21 @@ impl<S: Scope> Futex<S> {
     /// have to be zero.
     #[inline]
     pub(crate) fn clear_lowest(&self, order: Ordering) -> (bool, bool) {
-        #[cfg(all(target_arch = "x86_64", not(lockwork_portable), not(lockwork_chaos)))]
+        #[cfg(all(
+            target_arch = "x86_64",
+            target_pointer_width = "64",
+            not(any(lockwork_portable, lockwork_chaos))
+        ))]
         {
             _ = order;
             // SAFETY: the word lives, and is an atomic.
             unsafe { sys::x86::clear_lowest(self.word.as_ptr()) }
         }
-        #[cfg(not(all(target_arch = "x86_64", not(lockwork_portable), not(lockwork_chaos))))]
+        #[cfg(not(all(
+            target_arch = "x86_64",
+            target_pointer_width = "64",
+            not(any(lockwork_portable, lockwork_chaos))
+        )))]
         {
             let word = self.word.fetch_and(!1, order);
             (word >> 1 & 1 != 0, word >> 31 != 0)

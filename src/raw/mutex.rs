@@ -17,13 +17,16 @@
 //! L+T, L+S+T    taken      one wake-up of the  unlock -> T, S+T; the starver gave up: -> L+S
 //!                          starver, if S
 //! T, S+T        reserved   -                   the starver -> L+H
-//! L+H, L+S+H    taken      one wake-up, if S   unlock -> H, S+H; nobody was woken: -> L, L+S, 0
+//! L+H, L+S+H    taken      one wake-up, if S   unlock -> H, S+H; nobody was woken: -> L, L+S;
+//!                                              who was woken -> L+T, L+S+T, or gave up: -> L+S
 //! H, S+H        reserved   -                   who was woken -> L+S, or -> L+H
 //! ```
 //!
 //! `EPOCH` is zero without `H` (`HANDOFF`) or `T` (`STARVING`), and with them says in which process
 //! they were set. In a child of fork, whoever the lock was reserved for does not exist, so there
-//! these two bits say nothing: waiters read the word as if they were not set, and write it so.
+//! these two bits say nothing: waiters read the word as if they were not set, and write it so. A
+//! wait that began in the parent may go on in the child, so nobody sleeps for more than a
+//! millisecond where the lock is free.
 //!
 //! # Invariants
 //!
@@ -36,22 +39,21 @@
 //! 3. Once an unlock has cleared `LOCKED`, a new owner may free the mutex: from there on only the
 //!    *address* of the word is used, and what the unlock saw of the word.
 //! 4. `HANDOFF` is set by the owner, before it wakes a sleeper for it, and stays only if one was
-//!    woken. Only who was woken may take the lock then, so nobody who came later gets in before. A
-//!    thread that was woken does not give up while it sees a hand-over begin, as it may be the one.
-//! 5. `STARVING` is set by a waiter, the *starver*, that has waited for a millisecond, for itself,
-//!    while the lock is taken and not reserved. Until it has had the lock or given up, nobody else
-//!    sets or clears it, and nobody else takes the lock: the starver is overtaken by nobody.
+//!    woken. Only who was woken may take the lock then, so nobody who has yet to sleep gets in.
+//! 5. `STARVING` is set by a waiter, the *starver*, for itself, while the lock is taken: in place
+//!    of `HANDOFF` if it was woken, or if it has waited for a millisecond and the lock is not
+//!    reserved. Until it has had the lock or given up, nobody else sets or clears it, and nobody
+//!    else takes the lock: the starver is overtaken by nobody.
 //!
 //! # Orderings
 //!
 //! | row | operation                     | order   | pairs with | why                            |
 //! |-----|-------------------------------|---------|------------|--------------------------------|
-//! | a   | taking a free lock at once    | Acquire | c, d       | see the last owner's writes    |
-//! | b   | taking it later               | Acquire | c, d       | as (a)                         |
+//! | a   | taking a free lock at once    | Acquire | c          | see the last owner's writes    |
+//! | b   | taking it later               | Acquire | c          | as (a)                         |
 //! | c   | `LOCKED` off in `unlock`      | Release | a, b       | publish this owner's writes    |
-//! | d   | all off in `unlock_fair`      | Release | a, b       | as (c)                         |
-//! | e   | failed `try_lock`, polls      | Relaxed | -          | hints: nothing is read through them |
-//! | f   | S, H and T, on and off        | Relaxed | -          | they publish nothing, and as read-modify-writes do not part (c), (d) from (a), (b) |
+//! | d   | failed `try_lock`, polls      | Relaxed | -          | hints: nothing is read through them |
+//! | e   | S, H and T, on and off        | Relaxed | -          | they publish nothing, and as read-modify-writes do not part (c) from (a), (b) |
 //!
 //! # Why no wake-up is lost
 //!
@@ -68,8 +70,8 @@
 //!
 //! An owner that hands the lock over wakes a sleeper first, and then unlocks, so it can go back if
 //! nobody slept. It takes `SLEEPERS` away when it sets `HANDOFF`, as the duty is with the one it
-//! wakes. If that one looks before the lock is released and sleeps again, `SLEEPERS` is back when
-//! `LOCKED` goes, and one more is woken, that thread or another that slept.
+//! wakes. If that one looks before the lock is released, it becomes the starver, so that it keeps
+//! its turn however long the section still is.
 //!
 //! A starver takes `SLEEPERS` away as well: it is awake, and owes a wake-up from then on. It sets
 //! it again if it goes to sleep or gives up, and hands the lock over once it has it. While it
@@ -78,7 +80,7 @@
 //! it is a woken thread like any other.
 //!
 //! Sleepers also arrive by requeueing, from a condition variable whose notifier owns the lock: it
-//! sets `SLEEPERS` first (row f), so invariant 2 holds when they arrive. They sleep in the ordinary
+//! sets `SLEEPERS` first (row e), so invariant 2 holds when they arrive. They sleep in the ordinary
 //! class, as a wake-up for the starver must not reach anybody else.
 //!
 //! # Fairness
@@ -86,11 +88,11 @@
 //! Barging, with a bound. A thread that is running may take the lock before one that sleeps, and
 //! does so as long as nobody has waited for long: a lock that is given to sleeping threads stands
 //! idle while they wake up. A waiter that runs a millisecond after it first slept, and finds the
-//! lock taken, reserves it. Once it has the lock, it hands it over to the next sleeper, and so does
-//! that one, until one has it that has not waited for long. So those who have waited have their
-//! turn one after the other, in the order in which they went to sleep, and then the lock is open to
-//! all again. For a waiter to run it has to get a core: what others do meanwhile is the
-//! scheduler's.
+//! lock taken and not reserved, reserves it. Once it has the lock, it hands it over to the first of
+//! the sleepers, as early as that, and so does that one, until one has it that has not waited for
+//! long. So those who have waited have their turn one after the other, in the order in which they
+//! went to sleep, and then the lock is open to all again. For a waiter to run it has to get a core:
+//! what others do meanwhile is the scheduler's.
 //!
 //! # Scaling
 //!
@@ -153,8 +155,10 @@ struct Waiter {
     woken: bool,
     /// When it will have waited for long. Known once it has slept.
     long: Deadline,
-    /// The reservation that it made for itself, or 0.
+    /// The reservation that it made for itself last, or 0.
     mark: u32,
+    /// Pauses it may still poll for before it sleeps.
+    pauses: u32,
 }
 
 impl<S: Scope> Mutex<S> {
@@ -168,7 +172,7 @@ impl<S: Scope> Mutex<S> {
     /// Takes the lock if it is free, and says whether it did. Never blocks.
     #[inline]
     pub fn try_lock(&self) -> bool {
-        // Acquire / Relaxed: rows a and e.
+        // Acquire / Relaxed: rows a and d.
         match self.word.compare_exchange(FREE, HELD, ord!("mutex.a", Acquire), Relaxed) {
             Ok(_) => true,
             Err(word) => word & LOCKED == 0 && self.try_lock_marked(),
@@ -199,7 +203,7 @@ impl<S: Scope> Mutex<S> {
     /// Takes the lock, or returns `false` once `deadline` has passed.
     #[inline]
     pub fn lock_until(&self, deadline: Deadline) -> bool {
-        // Acquire / Relaxed: rows a and e.
+        // Acquire / Relaxed: rows a and d.
         self.word.compare_exchange(FREE, HELD, ord!("mutex.a", Acquire), Relaxed).is_ok()
             || self.lock_slow(deadline)
     }
@@ -207,13 +211,13 @@ impl<S: Scope> Mutex<S> {
     /// Whether the lock is taken, or reserved for a waiter, at this moment.
     #[inline]
     pub fn is_locked(&self) -> bool {
-        // Relaxed: row e.
+        // Relaxed: row d.
         self.word.load(Relaxed) & LOCKED != 0 || self.is_reserved()
     }
 
     /// Whether the next to have the lock is a certain waiter, at this moment.
     pub fn is_reserved(&self) -> bool {
-        reservation(self.word.load(Relaxed)) != 0 // Relaxed: row e.
+        reservation(self.word.load(Relaxed)) != 0 // Relaxed: row d.
     }
 
     /// Releases the lock, waking one sleeper if there may be any.
@@ -224,7 +228,7 @@ impl<S: Scope> Mutex<S> {
     #[inline]
     pub unsafe fn unlock(&self) {
         let word = &raw const self.word;
-        // Relaxed: row e.
+        // Relaxed: row d.
         debug_assert_ne!(self.word.load(Relaxed) & LOCKED, 0, "unlocked a free mutex");
         // Release: row c. Past this line `word` is only an address (invariant 3).
         let (sleepers, starving) = self.word.clear_lowest(ord!("mutex.c", Release));
@@ -241,7 +245,7 @@ impl<S: Scope> Mutex<S> {
     /// The calling context owns the lock (invariant 1).
     #[inline]
     pub unsafe fn unlock_fair(&self) {
-        // Relaxed: row e.
+        // Relaxed: row d.
         if self.word.load(Relaxed) == HELD {
             // SAFETY: by the caller's contract.
             unsafe { self.unlock() };
@@ -259,7 +263,7 @@ impl<S: Scope> Mutex<S> {
     /// The calling context owns the lock (invariant 1).
     #[inline]
     pub unsafe fn bump(&self) {
-        // Relaxed: row e.
+        // Relaxed: row d.
         if self.word.load(Relaxed) != HELD {
             // SAFETY: by the caller's contract.
             unsafe { self.hand_over() };
@@ -276,31 +280,36 @@ impl<S: Scope> Mutex<S> {
     #[cold]
     #[inline(never)]
     unsafe fn hand_over(&self) {
-        let word = &raw const self.word;
         // Sleepers of other processes can be killed on their way; no lock waits for them. One that
         // reserved the lock for itself gets it anyway.
-        let cur = self.word.load(Relaxed); // Relaxed: row e.
+        let cur = self.word.load(Relaxed); // Relaxed: row d.
         let new = HELD | HANDOFF | epoch();
         let marks = !S::SHARED
             && cur & SLEEPERS != 0
             && reservation(cur) == 0
-            // Relaxed: row f.
+            // Relaxed: row e.
             && self.word.compare_exchange(cur, new, Relaxed, Relaxed).is_ok();
         if !marks {
             // SAFETY: by the caller's contract.
             return unsafe { self.unlock() };
         }
-        // While we own the lock, so that the mark can be taken back if nobody sleeps after all.
-        if Futex::wake(word, 1) == 0 && !mutant!("mutex.hand-to-nobody") {
-            // Release: row d. Past this line `word` is only an address (invariant 3).
-            let prev = self.word.swap(FREE, ord!("mutex.d", Release));
-            if prev & SLEEPERS != 0 {
-                wake_sleeper(word, false);
+        self.wake_heir();
+        // SAFETY: by the caller's contract.
+        unsafe { self.unlock() };
+    }
+
+    /// Wakes a sleeper to whom `HANDOFF` gives the lock. We own it, so the mark can be taken back
+    /// if nobody sleeps after all.
+    fn wake_heir(&self) {
+        if Futex::wake(&raw const self.word, 1) != 0 || mutant!("mutex.hand-to-nobody") {
+            return;
+        }
+        loop {
+            let word = self.word.load(Relaxed); // Relaxed: the exchange decides.
+            // One that was woken before may have claimed it meanwhile.
+            if word & HANDOFF == 0 || self.change(word, word & !MARK) {
+                return;
             }
-        } else {
-            // SAFETY: by the caller's contract. Whoever was woken may have looked too early, and
-            // sleep again: then this wakes it.
-            unsafe { self.unlock() };
         }
     }
 
@@ -321,22 +330,26 @@ impl<S: Scope> Mutex<S> {
                 }
                 continue;
             }
-            if late && !waiter.is_expected(cur) {
+            if late {
                 if self.change(word, waiter.left(cur)) {
                     return false;
                 }
                 continue;
             }
-            if waiter.starves::<S>(cur) {
-                if self.change(word, HELD | STARVING | epoch()) {
-                    waiter.mark = STARVING | epoch();
+            if waiter.claims::<S>(cur) {
+                // Read once: a signal handler can fork in between.
+                let mark = STARVING | epoch();
+                // What a hand-over left of `SLEEPERS` is not this waiter's to take away.
+                let kept = if cur & HANDOFF != 0 { cur & SLEEPERS } else { 0 };
+                if self.change(word, HELD | kept | mark) {
+                    waiter.mark = mark;
                 }
                 continue;
             }
             // In case the owner is about to leave; not while others sleep, as the line is then
             // better left to the owner.
-            let polls = cur == HELD || waiter.is_next(cur) && cur & SLEEPERS == 0;
-            if polls && self.poll(word) != word {
+            let polls = cur == HELD || waiter.owns(cur) && cur & SLEEPERS == 0;
+            if polls && self.poll(word, &mut waiter.pauses) != word {
                 continue;
             }
             let next = cur | SLEEPERS;
@@ -346,53 +359,54 @@ impl<S: Scope> Mutex<S> {
             if waiter.long == Deadline::NEVER {
                 waiter.long = patience(0);
             }
-            // A nap, where a hand-over may be to another.
-            let until = if late { patience(0) } else { deadline };
+            // A nap, where the lock is free. In a child of fork it is reserved for nobody, and the
+            // kernel may have begun this very wait again there.
+            let naps = next & LOCKED == 0;
+            let until = if naps { deadline.min(patience(0)) } else { deadline };
             match self.word.wait_as(waiter.classes(next), next, until) {
                 // It tries once more before it looks at the deadline again, and says again that
                 // there are sleepers: it may have taken the only wake-up there is.
-                Wait::Woken => (waiter.woken, late) = (true, false),
-                Wait::TimedOut => late = true,
+                Wait::Woken => waiter.woken = true,
+                Wait::TimedOut => late = until == deadline,
                 Wait::Changed | Wait::Interrupted => {}
             }
+            waiter.pauses = PAUSES;
         }
     }
 
     /// Changes the word from `word`, for a waiter; `false` if somebody else did before.
     fn change(&self, word: u32, new: u32) -> bool {
-        // Relaxed: row f.
+        // Relaxed: row d.
         word == new || self.word.compare_exchange(word, new, Relaxed, Relaxed).is_ok()
     }
 
     /// Takes the lock for `waiter`, who may, if the word is still `word`.
     fn take(&self, word: u32, waiter: &Waiter) -> bool {
         let passes_on = reservation(word) != 0 && waiter.long.has_passed();
-        let new = if passes_on { HELD | HANDOFF | epoch() } else { waiter.taken() };
+        let new = if passes_on { HELD | HANDOFF | epoch() } else { waiter.taken::<S>(word) };
         // Acquire: row b.
         if self.word.compare_exchange(word, new, ord!("mutex.b", Acquire), Relaxed).is_err() {
             return false;
         }
-        // While we own it, as in `hand_over`.
-        let nobody = passes_on && Futex::wake(&raw const self.word, 1) == 0;
-        if nobody && !mutant!("mutex.pass-on-to-nobody") {
-            self.word.fetch_and(!MARK, Relaxed); // Relaxed: row f.
+        if passes_on {
+            self.wake_heir();
         }
         true
     }
 
     /// Looks at the word for a moment, as long as it is `word`; what it saw last. Each look takes
     /// the line away from its owner, so there are few, and fewer with time.
-    fn poll(&self, word: u32) -> u32 {
-        let (mut left, mut gap) = (PAUSES, 1);
+    fn poll(&self, word: u32, pauses: &mut u32) -> u32 {
+        let mut gap = 1;
         loop {
-            let seen = self.word.load(Relaxed); // Relaxed: row e.
-            if seen != word || left < gap {
+            let seen = self.word.load(Relaxed); // Relaxed: row d.
+            if seen != word || *pauses < gap {
                 return seen;
             }
             for _ in 0..gap {
                 spin_loop();
             }
-            left -= gap;
+            *pauses -= gap;
             gap = (2 * gap).min(LONGEST_GAP);
         }
     }
@@ -419,7 +433,7 @@ fn reservation(word: u32) -> u32 {
 
 impl Waiter {
     fn newcomer() -> Self {
-        Self { woken: false, long: Deadline::NEVER, mark: 0 }
+        Self { woken: false, long: Deadline::NEVER, mark: 0, pauses: PAUSES }
     }
 
     /// Whether the lock is this waiter's to take. As all below, of a word that is [`sane`].
@@ -433,18 +447,29 @@ impl Waiter {
     }
 
     /// The word when it has the lock. `SLEEPERS` if others may sleep behind it (invariant 2).
-    fn taken(&self) -> u32 {
-        let owes = self.woken && !mutant!("mutex.forget-sleepers");
-        if owes { LOCKED | SLEEPERS } else { LOCKED }
+    fn taken<S: Scope>(&self, word: u32) -> u32 {
+        let owes = self.owes() && !mutant!("mutex.forget-sleepers");
+        // A sleeper of another process may have been killed while it woke up.
+        let inherits = S::SHARED && word & SLEEPERS != 0;
+        if owes || inherits { LOCKED | SLEEPERS } else { LOCKED }
     }
 
-    /// Whether it has waited for long, and may reserve the lock for itself.
-    fn starves<S: Scope>(&self, word: u32) -> bool {
-        !S::SHARED
-            && word & LOCKED != 0
-            && reservation(word) == 0
-            && self.long.has_passed()
-            && !mutant!("mutex.starve")
+    /// Whether it may have taken a wake-up, or `SLEEPERS`, away from others.
+    fn owes(&self) -> bool {
+        self.woken || self.mark != 0
+    }
+
+    /// Whether it reserves the lock for itself: it was woken to be handed it, and is early, or it
+    /// has waited for long.
+    fn claims<S: Scope>(&self, word: u32) -> bool {
+        if S::SHARED || word & LOCKED == 0 {
+            return false;
+        }
+        match reservation(word) {
+            0 => self.long.has_passed() && !mutant!("mutex.starve"),
+            HANDOFF => self.woken && !mutant!("mutex.claim-nothing"),
+            _ => false,
+        }
     }
 
     /// Whether the reservation is the one it made for itself.
@@ -452,28 +477,20 @@ impl Waiter {
         self.mark != 0 && word & MARK == self.mark
     }
 
-    /// Whether the lock may be about to be handed to it (invariant 4).
-    fn is_expected(&self, word: u32) -> bool {
-        self.woken
-            && word & LOCKED != 0
-            && reservation(word) == HANDOFF
-            && !mutant!("mutex.leave-hand-over")
-    }
-
-    /// Whether the lock may be reserved for it, and is taken.
-    fn is_next(&self, word: u32) -> bool {
-        self.owns(word) || self.is_expected(word)
-    }
-
     /// As which it sleeps.
     fn classes(&self, word: u32) -> u32 {
         if self.owns(word) { class::ORDINARY | class::STARVER } else { class::ORDINARY }
     }
 
-    /// The word when it has given up. What its mark took away comes back with it.
+    /// The word when it has given up: without what was reserved for it, and with a duty to whoever
+    /// sleeps that is the owner's from now on.
     fn left(&self, word: u32) -> u32 {
-        let marked = self.owns(word) && !mutant!("mutex.leave-mark");
-        if marked { LOCKED | SLEEPERS } else { word }
+        if word & LOCKED == 0 || !self.owes() {
+            return word;
+        }
+        let heir = self.owns(word) || reservation(word) == HANDOFF;
+        let marked = heir && !mutant!("mutex.leave-mark");
+        if marked { LOCKED | SLEEPERS } else { word | SLEEPERS }
     }
 }
 

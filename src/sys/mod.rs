@@ -63,7 +63,7 @@ pub(crate) mod errno;
 pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod thread;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
 pub(crate) mod x86;
 
 /// What the tests of this layer share.

@@ -236,16 +236,18 @@ fn fair_unlock_hands_over() {
     });
 }
 
-/// Of two sleepers one is let in, and then wakes the other.
+/// Of two sleepers the first is let in, and then wakes the other; also if it is awake so early that
+/// it finds the lock still taken.
 #[test]
 fn fair_unlock_with_two_sleepers() {
     Explore::new("mutex, unlock_fair with two").preemptions(2).at_least(50).run(
-        &words(&["ab", "ba"]),
+        &words(&["ab"]),
         || {
             loom::stop_exploring();
             let log = log();
             let mine = log.lock();
             let first = beside(&log, |log| sign(log, 'a'));
+            let_sleep(1);
             let second = beside(&log, |log| sign(log, 'b'));
             let_sleep(2);
             loom::explore();
@@ -257,7 +259,7 @@ fn fair_unlock_with_two_sleepers() {
     );
 }
 
-/// A sleeper that was woken to be handed the lock does not leave in between.
+/// A sleeper that was woken to be handed the lock may leave in between.
 #[test]
 fn fair_unlock_with_a_timed_sleeper() {
     Explore::new("mutex, unlock_fair and a deadline").preemptions(4).at_least(1_000).run(

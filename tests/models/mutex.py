@@ -138,10 +138,10 @@ class Model:
             elif phase == CALL:
                 nobody = at(PASS if self.mutant == "hand to nobody" else TAKE_BACK)
                 wake(i, at(PASS), nobody, "all")
-            elif phase in (PASS, TAKE_BACK):
-                new = 0 if phase == TAKE_BACK else word & ~LOCKED
-                owes = word & SLEEPERS and self.mutant != "hand-over forgets whom it woke"
-                put(i, at(WAKE) if owes else self.released(i, thread), new)
+            elif phase == PASS:
+                self.unlock(i, thread, word, put)
+            elif phase == TAKE_BACK:
+                put(i, at(PASS), word & ~HANDOFF)
             elif phase == PASS_ON:
                 nobody = self.mutant == "pass on to nobody"
                 wake(i, self.go_on(i, thread), self.go_on(i, thread) if nobody else at(KEEP), "all")
@@ -158,9 +158,8 @@ class Model:
                 # What the thread remembers of having slept matters only for its clock.
                 put(i, at(ASLEEP if word == expected else WAIT))
             elif phase == ASLEEP:
-                # A nap, for one that is late already.
                 if op == "l":
-                    put(i, at(WAIT, flags=flags | LATE), moves=bool(flags & LATE))
+                    put(i, at(WAIT, flags=flags | LATE), moves=False)
                 if self.signals:
                     put(i, at(WAIT), moves=False)
         return out
@@ -191,7 +190,7 @@ class Model:
         return True
 
     def taken(self, word, flags):
-        owes = flags & WOKEN and self.mutant != "woken thread forgets the others"
+        owes = flags & (WOKEN | MINE) and self.mutant != "woken thread forgets the others"
         return LOCKED | (SLEEPERS if owes else 0)
 
     def wait(self, i, thread, word, flags, timed, put):
@@ -206,11 +205,12 @@ class Model:
             else:
                 put(i, self.go_on(i, thread), self.taken(word, flags))
             return
-        expected = flags & WOKEN and word & LOCKED and word & HANDOFF
-        if flags & LATE and not (expected and self.mutant != "leave a hand-over"):
+        if flags & LATE:
             new = word
-            if flags & MINE and self.mutant != "starver leaves its mark":
-                new = LOCKED | SLEEPERS
+            if word & LOCKED and flags & (WOKEN | MINE):
+                new |= SLEEPERS
+                if self.mutant != "waiter leaves its mark" and (flags & MINE or word & HANDOFF):
+                    new &= ~RESERVED
             # A bump has no time limit: what gives up is a lock, and its section is left out.
             put(i, self.go_on(i, thread, 2), new)
             return
@@ -218,6 +218,9 @@ class Model:
             # Those who sleep are its to see to from here on. It looks once more before it sleeps.
             self.marks += 1
             put(i, (position, WAIT, 0, flags | MINE, rounds), LOCKED | STARVING)
+            return
+        if flags & WOKEN and word & LOCKED and word & HANDOFF:
+            put(i, (position, WAIT, 0, flags | MINE, rounds), LOCKED | STARVING | word & SLEEPERS)
             return
         new = word | SLEEPERS
         put(i, (position, SLEEP, new, flags | SLEPT, rounds), new)
@@ -276,13 +279,11 @@ MUTANTS = [
     "unlock wakes nobody",
     "the first sleeper is woken",
     "woken thread forgets the others",
-    "starver leaves its mark",
+    "waiter leaves its mark",
     "overtake a starver",
     "overtake a hand-over",
     "hand to nobody",
     "pass on to nobody",
-    "hand-over forgets whom it woke",
-    "leave a hand-over",
 ]
 
 

@@ -188,9 +188,6 @@ impl<S: Scope> Futex<S> {
     pub fn fetch_sub(&self, value: u32, order: Ordering) -> u32 {
         self.word.fetch_sub(value, order)
     }
-    pub fn fetch_and(&self, bits: u32, order: Ordering) -> u32 {
-        self.word.fetch_and(bits, order)
-    }
     pub fn clear_lowest(&self, order: Ordering) -> (bool, bool) {
         let word = self.word.fetch_and(!1, order);
         (word >> 1 & 1 != 0, word >> 31 != 0)
