@@ -114,6 +114,30 @@ mod mutex {
         assert_eq!(mutex.into_inner(), 60);
     }
 
+    /// All want the lock again at once, for so long that whoever is woken early for it sleeps again:
+    /// everybody has his share of turns.
+    #[test]
+    fn turns_are_shared() {
+        let watchdog = Watchdog::start();
+        const TURNS: usize = 600;
+        let mutex = Mutex::new(0);
+        let shares = together(5, |_| {
+            let mut share = 0;
+            loop {
+                let mut turns = mutex.lock();
+                if *turns == TURNS {
+                    return share;
+                }
+                *turns += 1;
+                share += 1;
+                thread::sleep(Duration::from_micros(300));
+                drop(turns);
+                watchdog.tick();
+            }
+        });
+        assert!(shares.iter().all(|&share| share >= TURNS / 20), "{shares:?} of {TURNS}");
+    }
+
     /// Those who wait with a limit and those who wait without, on one lock: whoever gives up
     /// neither counts nor takes the others' wake-ups along.
     #[test]

@@ -240,7 +240,7 @@ fn fair_unlock_hands_over() {
 /// it finds the lock still taken.
 #[test]
 fn fair_unlock_with_two_sleepers() {
-    Explore::new("mutex, unlock_fair with two").preemptions(2).at_least(50).run(
+    Explore::new("mutex, unlock_fair with two").preemptions(2).at_least(20).run(
         &words(&["ab"]),
         || {
             loom::stop_exploring();
@@ -451,7 +451,7 @@ fn child_of_fork_ignores_a_starver() {
 /// The starver is woken although another has slept for longer by now, and then wakes that one.
 #[test]
 fn starver_sleeps_behind_another() {
-    Explore::new("mutex, starver and sleeper").preemptions(1).naps(1).at_least(100).run(
+    Explore::new("mutex, starver and sleeper").preemptions(1).naps(1).at_least(50).run(
         &[Seen::NoReservation, Seen::Reservation],
         || {
             loom::stop_exploring();
