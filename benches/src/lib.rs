@@ -8,10 +8,11 @@
 //! ```sh
 //! cargo bench -p lockwork-bench --bench mutex     # one thread, then 2 to 64 on one lock: 10 min
 //! cargo bench -p lockwork-bench --bench condvar   # notify, ping-pong, notify_all, bounded buffer
+//! cargo bench -p lockwork-bench --bench rwlock    # one thread, then 2 and 8 with 0 to 50 % writes
 //! cargo bench -p lockwork-bench --bench micro     # criterion: single-thread fast paths
 //! ```
 //!
-//! `-- --help` lists the options of the first two: `--quick` to see whether it runs, `--full` for
+//! `-- --help` lists the options of the first three: `--quick` to see whether it runs, `--full` for
 //! the whole grid, `--filter TEXT` for some cells, `--rounds`, `--millis`. Each prints Markdown,
 //! ends with the rows we lose, and leaves every single round as JSON lines in `target/bench/`.
 //!
@@ -31,10 +32,11 @@
 //!
 //! # Layout
 //!
-//! [`locks`] and [`condvars`] hold the adapters, [`scenarios`] what threads do with them,
+//! [`locks`], [`rwlocks`] and [`condvars`] hold the adapters, [`scenarios`] what threads do with them,
 //! `benches/*.rs` the grids and bars, `src/bin/` the counting tools.
 
 pub mod condvars;
 pub mod harness;
 pub mod locks;
+pub mod rwlocks;
 pub mod scenarios;

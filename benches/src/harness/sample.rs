@@ -16,8 +16,8 @@ pub struct Sample {
     pub usage: Usage,
     /// How the operations were shared out, if several threads competed for them.
     pub fairness: Option<Fairness>,
-    /// How long threads waited, if the run was traced.
-    pub waits: Option<Waits>,
+    /// How long threads waited, if the run was traced; by the kind of what they waited for.
+    pub waits: Vec<Waits>,
     /// Instructions per operation, if the machine counts them.
     pub instructions: Option<f64>,
 }
@@ -39,10 +39,14 @@ pub struct Fairness {
 /// Waiting, measured around every acquisition of a traced run.
 #[derive(Clone, Copy, Debug)]
 pub struct Waits {
+    /// What was asked for: `lock`, `read`, `write`.
+    pub kind: &'static str,
     /// Nanoseconds from arrival to acquisition, median.
     pub p50: f64,
     /// 99th percentile.
     pub p99: f64,
+    /// All but one in ten thousand.
+    pub p9999: f64,
     /// The longest.
     pub longest: f64,
     /// How many acquisitions of others went by between arrival and acquisition, 99th percentile.
@@ -60,7 +64,7 @@ impl Sample {
             seconds: performance.seconds,
             usage: performance.usage,
             fairness: None,
-            waits: None,
+            waits: vec![],
             instructions: None,
         }
     }
@@ -102,7 +106,7 @@ impl Sample {
 
     /// All figures, named, for the journal.
     #[must_use]
-    pub fn figures(&self) -> Vec<(&'static str, f64)> {
+    pub fn figures(&self) -> Vec<(String, f64)> {
         let (voluntary, involuntary) = self.switches();
         let mut figures = vec![
             ("ops", self.ops as f64),
@@ -120,17 +124,21 @@ impl Sample {
                 ("most_of_mean", fairness.most),
             ]);
         }
-        if let Some(waits) = self.waits {
-            figures.extend([
+        figures.extend(self.instructions.map(|n| ("instructions_per_op", n)));
+        let mut named: Vec<_> =
+            figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        for waits in &self.waits {
+            let taken = [
                 ("wait_p50_ns", waits.p50),
                 ("wait_p99_ns", waits.p99),
+                ("wait_p9999_ns", waits.p9999),
                 ("wait_longest_ns", waits.longest),
                 ("bypass_p99", waits.bypass_p99),
                 ("bypass_most", waits.bypass_most),
-            ]);
+            ];
+            named.extend(taken.map(|(name, value)| (format!("{}_{name}", waits.kind), value)));
         }
-        figures.extend(self.instructions.map(|n| ("instructions_per_op", n)));
-        figures
+        named
     }
 
     fn operations(&self) -> f64 {
@@ -181,9 +189,9 @@ impl WaitLog {
         self.bypasses.saturating_record(bypasses);
     }
 
-    /// The sum of all logs.
+    /// The sum of all logs, of waits for `kind`.
     #[must_use]
-    pub fn summary(logs: &[WaitLog]) -> Waits {
+    pub fn summary(kind: &'static str, logs: &[WaitLog]) -> Waits {
         let mut all = WaitLog::new();
         for log in logs {
             // All histograms here have the same bounds, so none can be too wide for another.
@@ -192,8 +200,10 @@ impl WaitLog {
         }
         let at = |histogram: &Histogram<u64>, q| histogram.value_at_quantile(q) as f64;
         Waits {
+            kind,
             p50: at(&all.nanos, 0.5),
             p99: at(&all.nanos, 0.99),
+            p9999: at(&all.nanos, 0.9999),
             longest: all.nanos.max() as f64,
             bypass_p99: at(&all.bypasses, 0.99),
             bypass_most: all.bypasses.max() as f64,
@@ -229,7 +239,7 @@ mod tests {
         (0..98).for_each(|_| logs[0].record(100, 0));
         logs[1].record(5_000, 3);
         logs[1].record(90_000, 40);
-        let waits = WaitLog::summary(&logs);
+        let waits = WaitLog::summary("lock", &logs);
         assert_eq!(waits.p50, 100.0);
         assert!((waits.p99 - 5_000.0).abs() < 50.0, "{}", waits.p99);
         assert!((waits.longest - 90_000.0).abs() < 900.0, "{}", waits.longest);

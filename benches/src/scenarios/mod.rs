@@ -5,4 +5,5 @@ pub mod broadcast;
 pub mod contended;
 pub mod notify;
 pub mod ping_pong;
+pub mod read_write;
 pub mod solo;

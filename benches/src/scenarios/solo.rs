@@ -64,7 +64,7 @@ pub(super) fn repeat(length: Duration, mut operation: impl FnMut()) -> Sample {
     let (ops, seconds) = batches_for(length);
     let usage = Usage::of_this_thread() - used;
     let instructions = retired().zip(before).map(|(end, start)| (end - start) as f64 / ops as f64);
-    Sample { ops, seconds, usage, fairness: None, waits: None, instructions }
+    Sample { ops, seconds, usage, fairness: None, waits: vec![], instructions }
 }
 
 /// A thread that sleeps until it is no longer needed.
