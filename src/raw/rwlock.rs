@@ -154,8 +154,11 @@ mod class {
 
 const ALL: u32 = u32::MAX;
 
-/// Polls before a waiter sleeps. None in the model, so that it sleeps.
-const SPIN_LIMIT: u32 = tuning(100, 0);
+/// Pauses for which a waiter polls before it sleeps. None in the model, so that it sleeps.
+const PAUSES: u32 = tuning(255, 0);
+
+/// Pauses between two looks at the most; the first few are closer together.
+const LONGEST_GAP: u32 = 64;
 
 /// The wake-up calls that a change of the word calls for.
 #[derive(Clone, Copy)]
@@ -915,14 +918,17 @@ impl<const RECURSIVE: bool, S: Scope> RwLock<RECURSIVE, S> {
 
     /// Looks at the word for a moment, in case what `blocks` goes away; until `stop` is there.
     fn poll(&self, blocks: u32, stop: u32) {
-        let mut polls = SPIN_LIMIT;
-        while polls > 0 {
+        let (mut left, mut gap) = (PAUSES, 1);
+        while left >= gap {
             let word = self.word.load(Relaxed); // Relaxed: row h.
             if word & blocks == 0 || word & stop != 0 {
                 return;
             }
-            polls -= 1;
-            spin_loop();
+            for _ in 0..gap {
+                spin_loop();
+            }
+            left -= gap;
+            gap = (2 * gap).min(LONGEST_GAP);
         }
     }
 }
