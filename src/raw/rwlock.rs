@@ -676,11 +676,16 @@ impl<const RECURSIVE: bool, S: Scope> RwLock<RECURSIVE, S> {
     /// As there.
     #[inline]
     unsafe fn unlock_slot(&self, slot: u32, fair: bool) {
-        // Release / Relaxed: rows d and h.
-        let order = ord!("rwlock.d", Release);
-        if self.word.compare_exchange(slot, FREE, order, Relaxed).is_err() {
+        let word = &raw const self.word;
+        // Relaxed: row h.
+        if self.word.load(Relaxed) != slot {
             // SAFETY: the caller's contract.
-            unsafe { self.unlock_slot_slow(slot, fair) }
+            return unsafe { self.unlock_slot_slow(slot, fair) };
+        }
+        // A subtraction of which only the flags are used is the quickest of these instructions.
+        // Release: row d. Past this line `word` is only an address (invariant 5).
+        if self.word.fetch_sub(slot, ord!("rwlock.d", Release)) != slot {
+            vacated(word);
         }
     }
 
@@ -943,6 +948,18 @@ fn strict(word: u32, slot: u32) -> u32 {
         word |= SOLO_STRICT;
     }
     word
+}
+
+/// Wakes those who announced themselves between a look at the word and the release; of which kind
+/// they are is not known. What they have set stays set, as the lock may be gone: that costs a call
+/// that finds nobody, at most.
+#[cold]
+#[inline(never)]
+fn vacated<S: Scope>(word: *const Futex<S>) {
+    if !mutant!("rwlock.wake-latecomers") {
+        let all = class::READERS | class::SOLO_HEIR;
+        Owed { all, ..Owed::one(class::SOLO) }.pay(word);
+    }
 }
 
 #[cold]
