@@ -5,9 +5,11 @@
 #
 # Each schedule is run FEW and MANY times under a counter (perf's tracepoints, or strace) and the
 # difference is divided, so that start and end of the process cancel out. Schedules whose steps
-# leave a race open (several waiters woken without the lock) have means; all others are exact.
+# leave a race open (several waiters woken without the lock, a rush) have means; all others are
+# exact. Where one unlock of a reader-writer lock meets sleepers, wake-ups are counted by themselves.
 #
-# Exits with 1 if lockwork enters the kernel where nobody waits, with 2 if nothing can count.
+# Exits with 1 if lockwork enters the kernel where nobody waits, or wakes by more than two calls an
+# unlock; with 2 if nothing can count.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,6 +31,17 @@ with_strace() {
     awk '$2 ~ /^futex/ { sum += $1 } END { print sum + 0 }' "$counts"
 }
 
+# The same of those calls that wake: FUTEX_WAKE and FUTEX_WAKE_BITSET, shared or private.
+wakes_with_perf() {
+    perf stat -x, -o "$counts" -e syscalls:sys_enter_futex \
+        --filter 'op == 1 || op == 10 || op == 129 || op == 138' -- "$@"
+    awk -F, '$1 ~ /^[0-9]+$/ { sum += $1 } END { print sum + 0 }' "$counts"
+}
+wakes_with_strace() {
+    strace -f -e trace='/^futex' -o "$counts" -- "$@"
+    grep -c 'FUTEX_WAKE' "$counts" || true
+}
+
 if with_perf true >/dev/null 2>&1; then
     count=with_perf
 elif with_strace true >/dev/null 2>&1; then
@@ -40,13 +53,24 @@ fi
 echo "counted by ${count#with_}"
 echo
 
-# schedule, peer, calls per run
-"$schedules" --list | while IFS=$'\t' read -r schedule peer; do
-    run=("$schedules" --only "$schedule" --peer "$peer" --times)
-    first=$("$count" "${run[@]}" "$few")
-    second=$("$count" "${run[@]}" "$many")
-    awk -v s="$schedule" -v p="$peer" -v calls=$((second - first)) -v runs=$((many - few)) \
+# Prints schedule, peer, and what `counter` counts per run.
+per_run() {
+    local counter=$1 schedule=$2 peer=$3 label=$4
+    local run=("$schedules" --only "$schedule" --peer "$peer" --times)
+    local first second
+    first=$("$counter" "${run[@]}" "$few")
+    second=$("$counter" "${run[@]}" "$many")
+    awk -v s="$label" -v p="$peer" -v calls=$((second - first)) -v runs=$((many - few)) \
         'BEGIN { printf "%s\t%s\t%.2f\n", s, p, calls / runs }'
+}
+
+"$schedules" --list | while IFS=$'\t' read -r schedule peer; do
+    per_run "$count" "$schedule" "$peer" "$schedule"
+    case $schedule in
+    rwlock-writer-waits | rwlock-8-readers-wait | rwlock-last-reader-leaves)
+        per_run "wakes_$count" "$schedule" "$peer" "$schedule: wakes"
+        ;;
+    esac
 done | awk -F'\t' '
     !($1 in schedules) { schedules[$1]; order[++rows] = $1 }
     !($2 in peers) { peers[$2]; column[++columns] = $2 }
@@ -64,11 +88,18 @@ done | awk -F'\t' '
             print line " |"
         }
         print ""
-        split("uncontended notify-one-nobody notify-all-nobody", free, " ")
-        for (i = 1; i <= 3; i++) {
+        split("uncontended notify-one-nobody notify-all-nobody rwlock-uncontended", free, " ")
+        for (i = 1; i <= 4; i++) {
             kept = calls[free[i], "lockwork"] == 0
             print (kept ? "met" : "MISSED") ": " free[i] ": lockwork stays out of the kernel"
             broken = broken || !kept
+        }
+        for (r = 1; r <= rows; r++) {
+            if (order[r] ~ /: wakes$/) {
+                kept = calls[order[r], "lockwork"] <= 2
+                print (kept ? "met" : "MISSED") ": " order[r] ": at most two"
+                broken = broken || !kept
+            }
         }
         exit broken ? 1 : 0
     }'

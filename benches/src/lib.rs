@@ -10,6 +10,7 @@
 //! cargo bench -p lockwork-bench --bench bypass    # 8 threads a core: who is overtaken how often
 //! cargo bench -p lockwork-bench --bench condvar   # notify, ping-pong, notify_all, bounded buffer
 //! cargo bench -p lockwork-bench --bench futex     # futex calls per operation under contention
+//! cargo bench -p lockwork-bench --bench rwlock    # one thread, then 2 and 8 with 0 to 50 % writes
 //! cargo bench -p lockwork-bench --bench micro     # criterion: single-thread fast paths
 //! ```
 //!
@@ -34,10 +35,11 @@
 //!
 //! # Layout
 //!
-//! [`locks`] and [`condvars`] hold the adapters, [`scenarios`] what threads do with them,
+//! [`locks`], [`rwlocks`] and [`condvars`] hold the adapters, [`scenarios`] what threads do with them,
 //! `benches/*.rs` the grids and bars, `src/bin/` the counting tools.
 
 pub mod condvars;
 pub mod harness;
 pub mod locks;
+pub mod rwlocks;
 pub mod scenarios;

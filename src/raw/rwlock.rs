@@ -154,8 +154,11 @@ mod class {
 
 const ALL: u32 = u32::MAX;
 
-/// Polls before a waiter sleeps. None in the model, so that it sleeps.
-const SPIN_LIMIT: u32 = tuning(100, 0);
+/// Pauses for which a waiter polls before it sleeps. None in the model, so that it sleeps.
+const PAUSES: u32 = tuning(255, 0);
+
+/// Pauses between two looks at the most; the first few are closer together.
+const LONGEST_GAP: u32 = 64;
 
 /// The wake-up calls that a change of the word calls for.
 #[derive(Clone, Copy)]
@@ -673,11 +676,16 @@ impl<const RECURSIVE: bool, S: Scope> RwLock<RECURSIVE, S> {
     /// As there.
     #[inline]
     unsafe fn unlock_slot(&self, slot: u32, fair: bool) {
-        // Release / Relaxed: rows d and h.
-        let order = ord!("rwlock.d", Release);
-        if self.word.compare_exchange(slot, FREE, order, Relaxed).is_err() {
+        let word = &raw const self.word;
+        // Relaxed: row h.
+        if self.word.load(Relaxed) != slot {
             // SAFETY: the caller's contract.
-            unsafe { self.unlock_slot_slow(slot, fair) }
+            return unsafe { self.unlock_slot_slow(slot, fair) };
+        }
+        // A subtraction of which only the flags are used is the quickest of these instructions.
+        // Release: row d. Past this line `word` is only an address (invariant 5).
+        if self.word.fetch_sub(slot, ord!("rwlock.d", Release)) != slot {
+            vacated(word);
         }
     }
 
@@ -931,14 +939,17 @@ impl<const RECURSIVE: bool, S: Scope> RwLock<RECURSIVE, S> {
 
     /// Looks at the word for a moment, in case what `blocks` goes away; until `stop` is there.
     fn poll(&self, blocks: u32, stop: u32) {
-        let mut polls = SPIN_LIMIT;
-        while polls > 0 {
+        let (mut left, mut gap) = (PAUSES, 1);
+        while left >= gap {
             let word = self.word.load(Relaxed); // Relaxed: row h.
             if word & blocks == 0 || word & stop != 0 {
                 return;
             }
-            polls -= 1;
-            spin_loop();
+            for _ in 0..gap {
+                spin_loop();
+            }
+            left -= gap;
+            gap = (2 * gap).min(LONGEST_GAP);
         }
     }
 }
@@ -953,6 +964,18 @@ fn strict(word: u32, slot: u32) -> u32 {
         word |= SOLO_STRICT;
     }
     word
+}
+
+/// Wakes those who announced themselves between a look at the word and the release; of which kind
+/// they are is not known. What they have set stays set, as the lock may be gone: that costs a call
+/// that finds nobody, at most.
+#[cold]
+#[inline(never)]
+fn vacated<S: Scope>(word: *const Futex<S>) {
+    if !mutant!("rwlock.wake-latecomers") {
+        let all = class::READERS | class::SOLO_HEIR;
+        Owed { all, ..Owed::one(class::SOLO) }.pay(word);
+    }
 }
 
 #[cold]

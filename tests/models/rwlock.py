@@ -2,7 +2,8 @@
 """The protocol of `src/raw/rwlock.rs`, searched exhaustively.
 
 Every interleaving of a few threads is visited, one atomic step of one thread at a time: a step is
-one read-modify-write of the word, one comparison-and-sleep in the kernel, one wake-up call, or the
+one read-modify-write of the word, one look that decides what is done next, one
+comparison-and-sleep in the kernel, one wake-up call, or the
 end of a time-out. Memory is sequentially consistent here (the loom models look at orderings), and
 a compare-exchange loop is one step. The kernel may wake any sleeper of a class first.
 
@@ -63,7 +64,7 @@ class Model:
         self.worst = {"reader": 0, "solo": 0, "reads": 0}
 
     # A thread: (position, phase, expected, flags, duties, mode, rounds left, bypassed, read past)
-    # phase: op, try, sleep, asleep, giveup, done
+    # phase: op, try, sleep, asleep, giveup, release, done
     # expected: the word and class of a sleep to come, or the class of one under way
     # flags: bit 0 heir, bit 1 was woken as an ordinary solo, bit 2 a reader that has waited long,
     #        bit 3 a solo that has slept and may have waited long
@@ -164,7 +165,15 @@ class Model:
                     self.let_go(state, i, op, out)
                 continue
             heir = flags & 1
-            if phase == "giveup":
+            if phase == "release":
+                # The word was seen with nobody in it; whoever came since is woken, and what was
+                # set stays set: the lock may be gone.
+                new = word & ~(WRITER if mode == "W" else UPGRADABLE)
+                duties = (("all", (R, HR, HS)), ("one", (S,)))
+                if new == 0 or self.mutant == "latecomers sleep on":
+                    duties = ()
+                put(i, (pos + 1, "op", -1, 0, duties, "", left, 0, 0), new)
+            elif phase == "giveup":
                 self.give_up(state, i, op, out)
             elif op == "R":
                 if self.may_read(word, heir):
@@ -257,6 +266,11 @@ class Model:
         word, threads = state
         pos, _, _, _, _, mode, left, _, _ = threads[i]
         after = {"v": "R", "x": "U", "y": "R"}.get(op, "")
+        if op in ".!" and word == {"W": WRITER, "U": UPGRADABLE}.get(mode):
+            # A look and a subtraction, not an exchange: two steps.
+            releasing = (pos, "release", -1, 0, (), mode, left, 0, 0)
+            out.append((word, threads[:i] + (releasing,) + threads[i + 1:]))
+            return
         if mode == "R":
             new = word - ONE
             last = new < ONE and word & DRAIN and self.mutant != "last reader wakes nobody"
@@ -433,6 +447,7 @@ LONG = [["R.", "R.", "W.", "W."]]
 
 MUTANTS = [
     "last reader wakes nobody",
+    "latecomers sleep on",
     "vacate without the other class",
     "woken solo forgets the others",
     "upgradable lets nobody in",

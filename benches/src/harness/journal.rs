@@ -51,7 +51,7 @@ impl Journal {
         for (name, value) in sample.figures() {
             // JSON has no infinities.
             let value = if value.is_finite() { value.to_string() } else { "null".to_owned() };
-            write!(self.file, ",{}:{value}", quoted(name))?;
+            write!(self.file, ",{}:{value}", quoted(&name))?;
         }
         writeln!(self.file, "}}")
     }

@@ -188,8 +188,10 @@ fn waiting(cells: &[Cell]) -> Table {
     let mut table = Table::new([
         "cell",
         "peer",
-        "wait p50",
+        "wait for",
+        "p50",
         "p99",
+        "p99.99",
         "longest",
         "bypasses p99",
         "most",
@@ -198,26 +200,40 @@ fn waiting(cells: &[Cell]) -> Table {
     let traced = cells.iter().filter_map(|cell| Some((&cell.name, cell.traced.as_ref()?)));
     for (name, traced) in traced.filter(|(_, rounds)| rounds.kept() != 0) {
         for (peer, samples) in traced.everybody() {
-            let waits = || samples.iter().filter_map(|sample| sample.waits.as_ref());
-            let of = |figure: fn(&Waits) -> f64| median(waits().map(figure));
-            table.row([
-                name.clone(),
-                peer.to_owned(),
-                time(of(|w| w.p50)),
-                time(of(|w| w.p99)),
-                time(most(samples, |w| w.longest)),
-                number(of(|w| w.bypass_p99), |n| format!("{n:.0}")),
-                number(most(samples, |w| w.bypass_most), |n| format!("{n:.0}")),
-                samples.len().to_string(),
-            ]);
+            for kind in kinds(traced) {
+                let of = |figure: fn(&Waits) -> f64| median(waits(samples, kind).map(figure));
+                table.row([
+                    name.clone(),
+                    peer.to_owned(),
+                    kind.to_owned(),
+                    time(of(|w| w.p50)),
+                    time(of(|w| w.p99)),
+                    time(of(|w| w.p9999)),
+                    time(most(samples, kind, |w| w.longest)),
+                    number(of(|w| w.bypass_p99), |n| format!("{n:.0}")),
+                    number(most(samples, kind, |w| w.bypass_most), |n| format!("{n:.0}")),
+                    samples.len().to_string(),
+                ]);
+            }
         }
     }
     table
 }
 
+/// What was waited for.
+fn kinds(traced: &Rounds) -> impl Iterator<Item = &'static str> {
+    let waits = traced.subject().first().map_or(&[][..], |sample| &sample.waits);
+    waits.iter().map(|waits| waits.kind)
+}
+
+/// The waits of one kind, one a round.
+fn waits<'a>(samples: &'a [Sample], kind: &'a str) -> impl Iterator<Item = &'a Waits> {
+    samples.iter().flat_map(|sample| &sample.waits).filter(move |waits| waits.kind == kind)
+}
+
 /// The largest figure of all traced rounds.
-fn most(samples: &[Sample], figure: fn(&Waits) -> f64) -> f64 {
-    samples.iter().filter_map(|s| s.waits.as_ref()).map(figure).fold(f64::NAN, f64::max)
+fn most(samples: &[Sample], kind: &str, figure: fn(&Waits) -> f64) -> f64 {
+    waits(samples, kind).map(figure).fold(f64::NAN, f64::max)
 }
 
 /// For each cell whose floor scatters: where everybody's rounds lie.
@@ -291,13 +307,13 @@ fn losses(cells: &[Cell]) -> Vec<String> {
             }
         }
         if let Some(traced) = &cell.traced {
-            lines.extend(
-                worse(traced, |w| w.longest, time).map(|w| format!("{name}: longest wait {w}")),
-            );
             let count = |n| format!("{n:.0}");
-            lines.extend(
-                worse(traced, |w| w.bypass_most, count).map(|w| format!("{name}: bypasses {w}")),
-            );
+            for kind in kinds(traced) {
+                let waits = worse(traced, kind, |w| w.longest, time);
+                lines.extend(waits.map(|w| format!("{name}: longest wait for a {kind} {w}")));
+                let bypasses = worse(traced, kind, |w| w.bypass_most, count);
+                lines.extend(bypasses.map(|w| format!("{name}: bypasses of a {kind} {w}")));
+            }
         }
     }
     lines
@@ -307,11 +323,12 @@ fn losses(cells: &[Cell]) -> Vec<String> {
 /// have no interval: a tenth is taken for a difference.
 fn worse(
     traced: &Rounds,
+    kind: &str,
     figure: fn(&Waits) -> f64,
     show: impl Fn(f64) -> String,
 ) -> Option<String> {
-    let ours = most(traced.subject(), figure);
-    let peers = traced.peers().map(|(peer, theirs)| (peer, most(theirs, figure)));
+    let ours = most(traced.subject(), kind, figure);
+    let peers = traced.peers().map(|(peer, theirs)| (peer, most(theirs, kind, figure)));
     let better: Vec<String> = peers
         .filter(|(_, theirs)| ours > 1.1 * theirs)
         .map(|(peer, theirs)| format!("{peer} ({})", show(theirs)))

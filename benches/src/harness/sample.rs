@@ -17,8 +17,8 @@ pub struct Sample {
     pub usage: Usage,
     /// How the operations were shared out, if several threads competed for them.
     pub fairness: Option<Fairness>,
-    /// How long threads waited, if the run was traced.
-    pub waits: Option<Waits>,
+    /// How long threads waited, if the run was traced; by the kind of what they waited for.
+    pub waits: Vec<Waits>,
     /// Who was overtaken how often, if that was counted.
     pub overtaking: Option<Overtaking>,
     /// Futex calls, and the acquisitions that they were made for, if they were counted.
@@ -44,10 +44,14 @@ pub struct Fairness {
 /// Waiting, measured around every acquisition of a traced run.
 #[derive(Clone, Copy, Debug)]
 pub struct Waits {
+    /// What was asked for: `lock`, `read`, `write`.
+    pub kind: &'static str,
     /// Nanoseconds from arrival to acquisition, median.
     pub p50: f64,
     /// 99th percentile.
     pub p99: f64,
+    /// All but one in ten thousand.
+    pub p9999: f64,
     /// The longest.
     pub longest: f64,
     /// How many acquisitions of others went by between arrival and acquisition, 99th percentile.
@@ -92,7 +96,7 @@ impl Sample {
             seconds: performance.seconds,
             usage: performance.usage,
             fairness: None,
-            waits: None,
+            waits: vec![],
             overtaking: None,
             futex: None,
             instructions: None,
@@ -136,7 +140,7 @@ impl Sample {
 
     /// All figures, named, for the journal.
     #[must_use]
-    pub fn figures(&self) -> Vec<(&'static str, f64)> {
+    pub fn figures(&self) -> Vec<(String, f64)> {
         let (voluntary, involuntary) = self.switches();
         let mut figures = vec![
             ("ops", self.ops as f64),
@@ -154,17 +158,22 @@ impl Sample {
                 ("most_of_mean", fairness.most),
             ]);
         }
-        if let Some(waits) = self.waits {
-            figures.extend([
+        figures.extend(self.instructions.map(|n| ("instructions_per_op", n)));
+        let mut named: Vec<_> =
+            figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        for waits in &self.waits {
+            let taken = [
                 ("wait_p50_ns", waits.p50),
                 ("wait_p99_ns", waits.p99),
+                ("wait_p9999_ns", waits.p9999),
                 ("wait_longest_ns", waits.longest),
                 ("bypass_p99", waits.bypass_p99),
                 ("bypass_most", waits.bypass_most),
-            ]);
+            ];
+            named.extend(taken.map(|(name, value)| (format!("{}_{name}", waits.kind), value)));
         }
         if let Some(overtaking) = self.overtaking {
-            figures.extend([
+            let taken = [
                 ("contended_share", overtaking.contended),
                 ("slept_share", overtaking.slept),
                 ("wait_p50_ns", overtaking.p50),
@@ -175,18 +184,19 @@ impl Sample {
                 ("bypass_p99", overtaking.bypass_p99),
                 ("bypass_most", overtaking.bypass_most),
                 ("bypass_undisturbed", overtaking.bypass_undisturbed),
-            ]);
+            ];
+            named.extend(taken.map(|(name, value)| (name.to_owned(), value)));
         }
         if let Some((calls, acquired)) = self.futex {
-            figures.extend([
+            let taken = [
                 ("futex_acquisitions", acquired as f64),
                 ("futex_waits", calls.waits as f64),
                 ("futex_wakes", calls.wakes as f64),
                 ("futex_others", calls.others as f64),
-            ]);
+            ];
+            named.extend(taken.map(|(name, value)| (name.to_owned(), value)));
         }
-        figures.extend(self.instructions.map(|n| ("instructions_per_op", n)));
-        figures
+        named
     }
 
     fn operations(&self) -> f64 {
@@ -237,9 +247,9 @@ impl WaitLog {
         self.bypasses.saturating_record(bypasses);
     }
 
-    /// The sum of all logs.
+    /// The sum of all logs, of waits for `kind`.
     #[must_use]
-    pub fn summary(logs: &[WaitLog]) -> Waits {
+    pub fn summary(kind: &'static str, logs: &[WaitLog]) -> Waits {
         let mut all = WaitLog::new();
         for log in logs {
             // All histograms here have the same bounds, so none can be too wide for another.
@@ -248,8 +258,10 @@ impl WaitLog {
         }
         let at = |histogram: &Histogram<u64>, q| histogram.value_at_quantile(q) as f64;
         Waits {
+            kind,
             p50: at(&all.nanos, 0.5),
             p99: at(&all.nanos, 0.99),
+            p9999: at(&all.nanos, 0.9999),
             longest: all.nanos.max() as f64,
             bypass_p99: at(&all.bypasses, 0.99),
             bypass_most: all.bypasses.max() as f64,
@@ -285,7 +297,7 @@ mod tests {
         (0..98).for_each(|_| logs[0].record(100, 0));
         logs[1].record(5_000, 3);
         logs[1].record(90_000, 40);
-        let waits = WaitLog::summary(&logs);
+        let waits = WaitLog::summary("lock", &logs);
         assert_eq!(waits.p50, 100.0);
         assert!((waits.p99 - 5_000.0).abs() < 50.0, "{}", waits.p99);
         assert!((waits.longest - 90_000.0).abs() < 900.0, "{}", waits.longest);

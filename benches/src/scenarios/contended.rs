@@ -126,7 +126,8 @@ pub fn traced<L: Lock>(cell: &Contended) -> Sample {
     });
     let (acquired, logs): (Vec<u64>, Vec<WaitLog>) = results.into_iter().unzip();
     assert_exclusion(&*lock, &acquired);
-    Sample { waits: Some(WaitLog::summary(&logs)), ..Sample::of_rivals(&performance) }
+    let waits = vec![WaitLog::summary("lock", &logs)];
+    Sample { waits, ..Sample::of_rivals(&performance) }
 }
 
 pub(super) fn assert_exclusion<L: Lock>(lock: &L, acquired: &[u64]) {

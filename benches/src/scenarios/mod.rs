@@ -6,4 +6,5 @@ pub mod bypass;
 pub mod contended;
 pub mod notify;
 pub mod ping_pong;
+pub mod read_write;
 pub mod solo;

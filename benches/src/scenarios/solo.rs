@@ -69,7 +69,7 @@ pub(super) fn repeat(length: Duration, mut operation: impl FnMut()) -> Sample {
         seconds,
         usage,
         fairness: None,
-        waits: None,
+        waits: vec![],
         overtaking: None,
         futex: None,
         instructions,

@@ -63,6 +63,7 @@ fn main() -> std::process::ExitCode {
     let (ours, std) = (of(probes::LOCK, "lockwork"), of(probes::LOCK, "std"));
     let share = f64::from(ours.instructions) / f64::from(std.instructions);
     let (one, all) = (of(probes::NOTIFY_ONE, "lockwork"), of(probes::NOTIFY_ALL, "lockwork"));
+    let (read, write) = (of(probes::READ, "lockwork"), of(probes::WRITE, "lockwork"));
     let promises = [
         (ours.locked == 2, format!("lock and unlock: {} locked instructions, of 2", ours.locked)),
         (share <= 0.6, format!("lock and unlock: {share:.2} of std's instructions, of 0.60")),
@@ -72,6 +73,12 @@ fn main() -> std::process::ExitCode {
             one.system_calls + all.system_calls == 0,
             "notify, nobody waits: no system call".to_owned(),
         ),
+        (read.locked == 2, format!("read and unlock: {} locked instructions, of 2", read.locked)),
+        (
+            write.locked == 2,
+            format!("write and unlock: {} locked instructions, of 2", write.locked),
+        ),
+        (read.system_calls + write.system_calls == 0, "read and write: no system call".to_owned()),
     ];
     for (kept, promise) in &promises {
         println!("{}: {promise}", if *kept { "met" } else { "MISSED" });

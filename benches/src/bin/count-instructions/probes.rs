@@ -4,6 +4,7 @@
 //! gets when it uses the type.
 
 use lockwork_bench::locks::{Lock, Pthread};
+use lockwork_bench::rwlocks::{Pthread as PthreadRwLock, SharedLock};
 use std::hint::black_box;
 
 /// A fast path, ready to be called.
@@ -21,6 +22,9 @@ pub(crate) const LOCK: &str = "lock, add, unlock";
 pub(crate) const TRY_LOCK: &str = "try_lock, add, unlock";
 pub(crate) const NOTIFY_ONE: &str = "notify_one, nobody waits";
 pub(crate) const NOTIFY_ALL: &str = "notify_all, nobody waits";
+
+pub(crate) const READ: &str = "read, look, unlock";
+pub(crate) const WRITE: &str = "write, add, unlock";
 
 /// Defines the functions and lists them.
 macro_rules! probes {
@@ -120,5 +124,39 @@ probes! {
     }
     NOTIFY_ALL "usync" usync_notify_all(c: usync::Condvar = usync::Condvar::new()) {
         c.notify_all();
+    }
+    READ "lockwork" lockwork_read(l: lockwork::RwLock<u64> = lockwork::RwLock::new(0)) {
+        black_box(*l.read());
+    }
+    READ "std" std_read(l: std::sync::RwLock<u64> = std::sync::RwLock::new(0)) {
+        black_box(*l.read().unwrap());
+    }
+    READ "parking_lot" parking_lot_read(
+        l: parking_lot::RwLock<u64> = parking_lot::RwLock::new(0)
+    ) {
+        black_box(*l.read());
+    }
+    READ "usync" usync_read(l: usync::RwLock<u64> = usync::RwLock::new(0)) {
+        black_box(*l.read());
+    }
+    READ "pthread" pthread_read(l: PthreadRwLock = PthreadRwLock::new()) {
+        l.read(|n| black_box(*n));
+    }
+    WRITE "lockwork" lockwork_write(l: lockwork::RwLock<u64> = lockwork::RwLock::new(0)) {
+        *l.write() += 1;
+    }
+    WRITE "std" std_write(l: std::sync::RwLock<u64> = std::sync::RwLock::new(0)) {
+        *l.write().unwrap() += 1;
+    }
+    WRITE "parking_lot" parking_lot_write(
+        l: parking_lot::RwLock<u64> = parking_lot::RwLock::new(0)
+    ) {
+        *l.write() += 1;
+    }
+    WRITE "usync" usync_write(l: usync::RwLock<u64> = usync::RwLock::new(0)) {
+        *l.write() += 1;
+    }
+    WRITE "pthread" pthread_write(l: PthreadRwLock = PthreadRwLock::new()) {
+        l.write(|n| *n += 1);
     }
 }

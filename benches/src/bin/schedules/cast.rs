@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::thread;
+use std::time::Duration;
 
 /// An actor, as the director sees it.
 pub(crate) struct Actor {
@@ -65,6 +66,13 @@ impl Actor {
     /// Waits until it has played its part.
     pub(crate) fn await_done(&self) {
         await_at_least(&self.cues.done, self.cues.begun.load(Acquire));
+    }
+
+    /// As [`await_done`](Self::await_done), leaving the cores to the cast.
+    pub(crate) fn await_done_asleep(&self) {
+        while self.cues.done.load(Acquire) < self.cues.begun.load(Acquire) {
+            thread::sleep(Duration::from_millis(1)); // no futex call
+        }
     }
 
     /// Waits until it sleeps in a futex call.

@@ -7,6 +7,7 @@
 //! divides the difference, so that starting and ending the process cancel out.
 
 mod cast;
+mod rwlock;
 mod scripts;
 
 use lexopt::prelude::*;

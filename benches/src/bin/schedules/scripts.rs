@@ -1,6 +1,7 @@
 //! The schedules. Each is written as its steps, in the order in which they happen.
 
 use crate::cast::Actor;
+use crate::rwlock;
 use lockwork_bench::condvars::{Condvars, Lockwork, ParkingLot, Pthread, PthreadMutex, Std, Usync};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,7 @@ pub(crate) fn all() -> Vec<Script> {
     timed(Lockwork::NAME, |times| lock_timed_out::<Lockwork>(times, lockwork_times_out));
     timed(ParkingLot::NAME, |times| lock_timed_out::<ParkingLot>(times, parking_lot_times_out));
     timed(Pthread::NAME, |times| lock_timed_out::<Pthread>(times, pthread_times_out));
+    rwlock::add_all(&mut scripts);
     scripts
 }
 
