@@ -122,6 +122,7 @@ impl<S: Scope> Futex<S> {
         self.word.compare_exchange(current, new, success, failure)
     }
 
+    #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn fetch_or(&self, bits: u32, order: Ordering) -> u32 {
         self.word.fetch_or(bits, order)
