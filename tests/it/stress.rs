@@ -114,8 +114,8 @@ mod mutex {
         assert_eq!(mutex.into_inner(), 60);
     }
 
-    /// All want the lock again at once, for so long that whoever is woken early for it sleeps again:
-    /// everybody has his share of turns.
+    /// All want the lock again at once, for so long that whoever is woken early for it sleeps
+    /// again: everybody has his share of turns.
     #[test]
     fn turns_are_shared() {
         let watchdog = Watchdog::start();
