@@ -35,8 +35,8 @@
 //!
 //! # Layout
 //!
-//! [`locks`], [`rwlocks`] and [`condvars`] hold the adapters, [`scenarios`] what threads do with them,
-//! `benches/*.rs` the grids and bars, `src/bin/` the counting tools.
+//! [`locks`], [`rwlocks`] and [`condvars`] hold the adapters, [`scenarios`] what threads do with
+//! them, `benches/*.rs` the grids and bars, `src/bin/` the counting tools.
 
 pub mod condvars;
 pub mod harness;
