@@ -109,13 +109,14 @@
 //! Uncontended, one read-modify-write to enter and one to leave, whatever the kind. Every reader
 //! moves the line of the word twice, so the rate of read sections does not grow with the number of
 //! cores. Waiters look less and less often, as those of the mutex do and for its reasons: with two
-//! threads and a tenth of writes that is a third more sections than looking all the time. They poll
+//! threads and a tenth of writes that is a tenth more sections than looking all the time. They poll
 //! while nobody sleeps whom the next unlock would have to wake, so also while the heir is on its
-//! way; stopping at any mark, eight threads on two cores get a tenth less done.
+//! way; when they stopped at any mark, eight threads on two cores got a fifth less done.
 //!
 //! What did not gain, and is not here: an exchange from the free word as a reader's first try (a
 //! twentieth faster alone, a tenth slower beside another reader), shorter gaps while the readers
-//! leave, and a second try of a writer before it counts as waiting.
+//! leave, fewer looks by those who have been woken, and a second try of a writer before it counts
+//! as waiting.
 //!
 //! # Sources
 //!

@@ -326,7 +326,7 @@ fn starving_reader_and_upgrades() {
 /// Whoever sleeps next in line is in before the one who unlocked comes back.
 #[test]
 fn fair_unlock() {
-    Explore::new("rwlock, fair unlock").preemptions(2).at_least(3000).run(&[2], || {
+    Explore::new("rwlock, fair unlock").preemptions(2).at_least(1000).run(&[2], || {
         race(&[
             |lock| {
                 let mut writing = lock.write();
