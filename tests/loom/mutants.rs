@@ -94,6 +94,8 @@ const MUTANTS: &[Row] = &[
     Row("rwlock.wake-readers", "an unlock wakes no readers", "rwlock::reader_and_writer"),
     Row("rwlock.wake-readers-instead", "readers are forgotten for a solo that has left",
         "rwlock::writers_with_limits_and_a_reader"),
+    Row("rwlock.wake-latecomers", "an unlock misses who came while it looked",
+        "rwlock::two_writers"),
     Row("rwlock.wake-drain", "the last reader wakes nobody", "rwlock::reader_and_writer"),
     Row("rwlock.forget-sleepers", "who was woken takes the slot as if alone",
         "rwlock::four_writers"),

@@ -84,10 +84,16 @@ fn two_readers_and_a_writer() {
 /// One owns, one is the heir, two sleep: whoever was woken from among those knows of the others.
 #[test]
 fn four_writers() {
-    Explore::new("rwlock, four writers")
-        .preemptions(2)
-        .at_least(1000)
-        .run(&[4], || race(&[write, write, write, write]));
+    Explore::new("rwlock, four writers").preemptions(1).at_least(1000).run(&[4], || {
+        let lock = Arc::new(RwLock::new(0));
+        let mut first = lock.write();
+        let others = [(); 3].map(|()| beside(&lock, write));
+        *first += 1;
+        thread::yield_now(); // to sleep, all of them
+        drop(first);
+        others.map(|other| other.join().unwrap());
+        *lock.read()
+    });
 }
 
 #[test]
@@ -320,7 +326,7 @@ fn starving_reader_and_upgrades() {
 /// Whoever sleeps next in line is in before the one who unlocked comes back.
 #[test]
 fn fair_unlock() {
-    Explore::new("rwlock, fair unlock").preemptions(2).at_least(5000).run(&[2], || {
+    Explore::new("rwlock, fair unlock").preemptions(2).at_least(1000).run(&[2], || {
         race(&[
             |lock| {
                 let mut writing = lock.write();
@@ -334,11 +340,19 @@ fn fair_unlock() {
                     writing
                 })
             },
-            |lock| {
-                let mut reading = lock.read();
-                RwLockReadGuard::bump(&mut reading);
-            },
+            |lock| drop(lock.read()),
         ])
+    });
+}
+
+/// A reader lets a writer that waits for it go first, and reads what that has written.
+#[test]
+fn reader_bumps() {
+    Explore::new("rwlock, reader bumps").preemptions(3).at_least(100).run(&[1], || {
+        race(&[write, |lock| {
+            let mut reading = lock.read();
+            RwLockReadGuard::bump(&mut reading);
+        }])
     });
 }
 

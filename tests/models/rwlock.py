@@ -3,9 +3,9 @@
 
 Every interleaving of a few threads is visited, one atomic step of one thread at a time: a step is
 one read-modify-write of the word, one look that decides what is done next, one
-comparison-and-sleep in the kernel, one wake-up call, or the
-end of a time-out. Memory is sequentially consistent here (the loom models look at orderings), and
-a compare-exchange loop is one step. The kernel may wake any sleeper of a class first.
+comparison-and-sleep in the kernel, one wake-up call, or the end of a time-out. Memory is
+sequentially consistent here (the loom models look at orderings), and a compare-exchange loop is
+one step. The kernel may wake any sleeper of a class first.
 
 What is checked in every state:
 
@@ -166,8 +166,8 @@ class Model:
                 continue
             heir = flags & 1
             if phase == "release":
-                # The word was seen with nobody in it; whoever came since is woken, and what was
-                # set stays set: the lock may be gone.
+                # The word was seen with nobody else on it. That somebody came since is all that
+                # is known after a subtraction, and what was set stays set: the lock may be gone.
                 new = word & ~(WRITER if mode == "W" else UPGRADABLE)
                 duties = (("all", (R, HR, HS)), ("one", (S,)))
                 if new == 0 or self.mutant == "latecomers sleep on":
