@@ -91,7 +91,9 @@ fn four_writers() {
         *first += 1;
         thread::yield_now(); // to sleep, all of them
         drop(first);
-        others.map(|other| other.join().unwrap());
+        for other in others {
+            other.join().unwrap();
+        }
         *lock.read()
     });
 }
