@@ -110,7 +110,7 @@ one_waiter!(upgradable, RwLock::new(false), 100, upgradable_read, |lock| *lock.w
 one_waiter!(recursive_reader, RecursiveRwLock::new(false), 140, read, |lock| {
     *lock.write() = true
 });
-one_waiter!(fair, FairMutex::new(false), 250, lock, |lock| *lock.lock() = true);
+one_waiter!(fair, FairMutex::new(false), 200, lock, |lock| *lock.lock() = true);
 one_waiter!(reentrant, ReentrantMutex::new(Cell::new(false)), 500, lock, |lock| {
     lock.lock().set(true)
 });
@@ -175,7 +175,7 @@ fn two_waiters(name: &'static str, at_least: usize, wait: fn(&Monitor<RwLock<boo
 /// A mutex takes those that are left to its own queue, whichever kind it is.
 #[test]
 fn moved_to_a_fair_mutex() {
-    Explore::new("condvar_any, moved, fair").preemptions(2).at_least(300).run(&[2], || {
+    Explore::new("condvar_any, moved, fair").preemptions(2).at_least(200).run(&[2], || {
         let monitor = Monitor::new(FairMutex::new(false));
         let waiters = [(); 2].map(|()| {
             monitor.waiter(|monitor| {
@@ -254,7 +254,7 @@ fn timed_out_in_the_chain() {
 /// upgradable until the reader has gone.
 #[test]
 fn other_way_is_not_waited_for() {
-    Explore::new("condvar_any, two ways").preemptions(2).at_least(300).run(&[2], || {
+    Explore::new("condvar_any, two ways").preemptions(2).at_least(200).run(&[2], || {
         let monitor = Monitor::new(RwLock::new(()));
         let first = monitor.waiter(|monitor| {
             let mut guard = monitor.lock.upgradable_read();
@@ -278,7 +278,7 @@ fn other_way_is_not_waited_for() {
 /// Nor for who wants another lock: the notifier keeps the mutex until the reader has gone.
 #[test]
 fn other_lock_is_not_waited_for() {
-    Explore::new("condvar_any, two locks").preemptions(2).at_least(500).run(&[2], || {
+    Explore::new("condvar_any, two locks").preemptions(2).at_least(400).run(&[2], || {
         let monitor = Monitor::new((FairMutex::new(()), RwLock::new(())));
         let first = monitor.waiter(|monitor| {
             let mut guard = monitor.lock.0.lock();
