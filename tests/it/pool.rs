@@ -17,7 +17,7 @@ use lockwork::pool::{Cancel, CancelReason, JoinHandle, RejectReason, RejectionPo
 use lockwork::{Deadline, Mutex};
 
 use super::support::child;
-use super::support::proc::{asleep_in_futex, thread_count, tid, until_asleep};
+use super::support::proc::{asleep_in_futex, thread_count, tid, until_asleep, until_thread_count};
 use super::support::random::{Rng, seed};
 use super::support::scaled;
 use super::support::threads::{crowd, together};
@@ -227,10 +227,7 @@ mod building {
         let worker: u32 = worker.split(' ').next().unwrap().parse().unwrap();
         assert!((2..=5).contains(&worker), "{text}");
         assert!(text.contains(" of 8 of pool \"io\": "), "{text}");
-        // The kernel wakes who joins a thread a moment before it forgets the thread.
-        while thread_count() != before {
-            thread::yield_now();
-        }
+        until_thread_count(before);
     }
 
     #[test]

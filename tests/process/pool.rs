@@ -11,7 +11,7 @@ use lockwork::pool::{CancelReason, RejectReason, RejectionPolicy, ThreadPool};
 
 use super::forking::{fork, raw_clone, wait};
 use super::runner::{Case, Outcome};
-use super::support::proc::thread_count;
+use super::support::proc::{thread_count, until_thread_count};
 
 pub(crate) const CASES: &[Case] = &[
     ("pool::no_thread_to_be_had", no_thread_to_be_had),
@@ -55,10 +55,7 @@ fn no_thread_to_be_had() -> Outcome {
         let source = std::error::Error::source(&error).expect("the system's error");
         let source = source.downcast_ref::<std::io::Error>().expect("an io::Error");
         assert_eq!(source.raw_os_error(), Some(libc::EAGAIN));
-        // The kernel wakes who joins a thread a moment before it forgets the thread.
-        while thread_count() != before {
-            thread::yield_now();
-        }
+        until_thread_count(before);
     }
     let pool = ThreadPool::builder().threads(4).build().expect("the limit is lifted");
     assert_eq!(pool.submit(|| 7).unwrap().join().unwrap(), 7);
@@ -119,7 +116,7 @@ fn in_a_forked_child(fork: impl Fn(&mut dyn FnMut())) -> Outcome {
             let own = ThreadPool::builder().threads(2).build().unwrap();
             assert_eq!(own.submit(|| 4).unwrap().join().unwrap(), 4);
             drop(own);
-            assert_eq!(thread_count(), 1);
+            until_thread_count(1);
         });
         // In the parent all is as it was.
         let (pool, running, queued) = there.take().expect("the child took its copy");

@@ -70,3 +70,11 @@ pub(crate) fn threads_of(process: &str) -> Vec<String> {
 pub(crate) fn thread_count() -> usize {
     fs::read_dir("/proc/self/task").expect("/proc is mounted").count()
 }
+
+/// Returns once this process has as many threads as that: the kernel wakes who joins a thread a
+/// moment before it forgets the thread. The caller's watchdog ends it if that never comes.
+pub(crate) fn until_thread_count(count: usize) {
+    while thread_count() != count {
+        thread::yield_now();
+    }
+}
