@@ -8,8 +8,8 @@
 # leave a race open (several waiters woken without the lock, a rush) have means; all others are
 # exact. Where one unlock of a reader-writer lock meets sleepers, wake-ups are counted by themselves.
 #
-# Exits with 1 if lockwork enters the kernel where nobody waits, or wakes by more than two calls an
-# unlock; with 2 if nothing can count.
+# Exits with 1 if lockwork enters the kernel where nobody waits, wakes by more than two calls an
+# unlock, or releases several permits by more than one; with 2 if nothing can count.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -88,8 +88,9 @@ done | awk -F'\t' '
             print line " |"
         }
         print ""
-        split("uncontended notify-one-nobody notify-all-nobody rwlock-uncontended", free, " ")
-        for (i = 1; i <= 4; i++) {
+        split("uncontended notify-one-nobody notify-all-nobody rwlock-uncontended permit-uncontended", \
+            free, " ")
+        for (i = 1; i <= 5; i++) {
             kept = calls[free[i], "lockwork"] == 0
             print (kept ? "met" : "MISSED") ": " free[i] ": lockwork stays out of the kernel"
             broken = broken || !kept
@@ -101,5 +102,8 @@ done | awk -F'\t' '
                 broken = broken || !kept
             }
         }
+        kept = calls["release-16", "lockwork"] == 17
+        print (kept ? "met" : "MISSED") ": release-16: lockwork wakes sixteen by one call"
+        broken = broken || !kept
         exit broken ? 1 : 0
     }'

@@ -39,6 +39,8 @@
 //! | [`RecursiveRwLock`] | the same for threads that read while they read | 4 bytes and the value |
 //! | [`Condvar`] | waiting until the value of a mutex has changed | 16 bytes |
 //! | [`CondvarAny`] | the same with the guards of any of these locks | 16 bytes |
+//! | [`Semaphore`] | at most so many at a time; counting what is made and used up | 16 bytes |
+//! | [`FairSemaphore`] | the same, first come, first served, also for several permits at once | 32 bytes |
 //! | [`Parker`] | putting one thread to sleep until somebody says go | a pointer |
 //! | [`queue::ArrayQueue`] | handing values over; says "full" and "empty" at once | |
 //! | [`queue::BlockingQueue`] | handing values over; sleeps, with deadlines; can be closed | |
@@ -51,7 +53,8 @@
 //! than the number of turns. Functions that lock and call each other: [`ReentrantMutex`]. Wait
 //! until it is in some state: [`Condvar`], or [`CondvarAny`] with other locks. A stream of values
 //! from some threads to others: [`queue::BlockingQueue`]. Closures to run, and a limit on the
-//! backlog: [`pool::ThreadPool`]. Long reads of a value that seldom changes: [`RwLock`].
+//! backlog: [`pool::ThreadPool`]. Long reads of a value that seldom changes: [`RwLock`]. A limit on
+//! how many do something at a time: [`Semaphore`].
 //! Splitting one loop over all cores: rayon. Waiting on several channels at once:
 //! crossbeam-channel. Holding a lock across an `.await`: tokio. Other systems than Linux:
 //! `std::sync` or `parking_lot`.
@@ -66,19 +69,20 @@
 //!   too long to represent means no limit.
 //! * **Nothing is lost by refusal**: a value or closure that is not accepted comes back.
 //! * **No poisoning.** A panic releases the lock, as in `parking_lot`.
-//! * **Locks stay with their thread**: guards are not `Send`. They work until its very end: in the
-//!   destructors of thread-locals too.
+//! * **Locks stay with their thread**: guards are not `Send` (permits of semaphores are). They work
+//!   until its very end: in the destructors of thread-locals too.
 //!
 //! # Features
 //!
 //! | feature | default | gives |
 //! |---|---|---|
 //! | `std` | yes | [`pool`], [`ReentrantMutex`], conversions from `std::time::Instant` to [`Deadline`]; implies `alloc` |
-//! | `alloc` | through `std` | [`queue`], [`Parker`], guards that own an `Arc` |
+//! | `alloc` | through `std` | [`queue`], [`Parker`], guards and permits that own an `Arc` |
 //! | `loom` | no | with `--cfg loom`: all types on loom's model of memory, constructors no longer `const`; without that, nothing |
 //!
 //! Without features the crate needs neither `std` nor an allocator, and has [`Mutex`],
-//! [`FairMutex`], [`RwLock`], [`Condvar`], [`CondvarAny`] and [`Deadline`].
+//! [`FairMutex`], [`RwLock`], [`Condvar`], [`CondvarAny`], [`Semaphore`], [`FairSemaphore`] and
+//! [`Deadline`].
 //!
 //! # Platforms
 //!
@@ -124,6 +128,10 @@ pub use sync::rwlock::{
     RecursiveRwLockUpgradableReadGuard, RecursiveRwLockWriteGuard, RwLock, RwLockReadGuard,
     RwLockUpgradableReadGuard, RwLockWriteGuard,
 };
+pub use sync::semaphore;
+#[cfg(feature = "alloc")]
+pub use sync::semaphore::{ArcFairSemaphorePermit, ArcSemaphorePermit};
+pub use sync::semaphore::{FairSemaphore, FairSemaphorePermit, Semaphore, SemaphorePermit};
 #[cfg(feature = "alloc")]
 pub use sync::{ArcFairMutexGuard, ArcMutexGuard, Parker, Unparker};
 #[cfg(feature = "std")]

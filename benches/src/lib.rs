@@ -11,6 +11,7 @@
 //! cargo bench -p lockwork-bench --bench condvar   # notify, ping-pong, notify_all, bounded buffer
 //! cargo bench -p lockwork-bench --bench futex     # futex calls per operation under contention
 //! cargo bench -p lockwork-bench --bench rwlock    # one thread, then 2 and 8 with 0 to 50 % writes
+//! cargo bench -p lockwork-bench --bench semaphore # alone, taking turns, release(16) to 16
 //! cargo bench -p lockwork-bench --bench micro     # criterion: single-thread fast paths
 //! ```
 //!
@@ -35,11 +36,12 @@
 //!
 //! # Layout
 //!
-//! [`locks`], [`rwlocks`] and [`condvars`] hold the adapters, [`scenarios`] what threads do with
-//! them, `benches/*.rs` the grids and bars, `src/bin/` the counting tools.
+//! [`locks`], [`rwlocks`], [`condvars`] and [`semaphores`] hold the adapters, [`scenarios`] what
+//! threads do with them, `benches/*.rs` the grids and bars, `src/bin/` the counting tools.
 
 pub mod condvars;
 pub mod harness;
 pub mod locks;
 pub mod rwlocks;
 pub mod scenarios;
+pub mod semaphores;

@@ -13,10 +13,9 @@
 //!                               +-----------------------------------+
 //! ```
 //!
-//! The list lock is a mutex of the kind in `raw::mutex` with the fork epoch in its upper 30 bits.
-//! A word with another epoch than this process's was left by a process we were forked from: its
-//! holder and its waiters do not exist here, so whoever finds it takes the lock over in one
-//! compare-exchange and forgets the list unread.
+//! The list lock (`raw::list_lock`) notices a fork: whoever finds that its word was left by a
+//! process we were forked from takes the lock over and forgets the list unread, since the waiters
+//! in it do not exist here.
 //!
 //! A node is `{state, wants, links}`: what it wants is a lock, in one of the ways to have it
 //! (`raw::relock`). Its state is the word that its owner sleeps on. What the
@@ -72,12 +71,10 @@
 //!
 //! | row | operation | order | pairs with | why |
 //! |-----|-----------|-------|------------|-----|
-//! | a | take the list lock | Acquire | b | see the links the last holder wrote |
-//! | b | release the list lock | Release | a | publish them |
 //! | c | swap NOTIFIED in | Release | d | our reads of the node come before its owner reuses it, and our writes to its chain before the owner walks it |
 //! | d | the owner loads its state | Acquire | c | as (c) |
 //! | e | tail in `notify_*` | Relaxed | - | invariant 1: the lock orders it, or nobody is owed |
-//! | f | tail under the list lock | Relaxed | - | (a) and (b) order it |
+//! | f | tail under the list lock | Relaxed | - | the list lock orders it, and the links |
 //! | g | ASLEEP, LEAVING, MOVED | Relaxed | - | the first two carry no data; after MOVED comes the mutex's Acquire, and the mover's unlock was Release |
 //!
 //! # Why no wake-up is lost
@@ -139,12 +136,13 @@ use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::ptr;
 
+use super::list_lock::{HeldList, ListLock, list_epoch};
 use super::mutex::class::ORDINARY;
 use super::relock::{Relock, Way};
 use super::{Mutex, Plain};
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
 use crate::primitive::{AtomicPtr, Deadline, Futex, Private, UnsafeCell, Wait};
-use crate::primitive::{fork_epoch, model_const_fn, mutant, ord, spin_loop, tuned, tuning};
+use crate::primitive::{model_const_fn, mutant, ord, spin_loop, tuned, tuning};
 
 const WAITING: u32 = 0;
 const ASLEEP: u32 = 1;
@@ -812,88 +810,3 @@ impl RefUnwindSafe for Condvar {}
 unsafe impl Send for Condvar {}
 // SAFETY: as for `Send`.
 unsafe impl Sync for Condvar {}
-
-const LIST_FREE: u32 = 0;
-const LIST_HELD: u32 = 1;
-const LIST_CONTENDED: u32 = 3;
-const LIST_STATE: u32 = 0b11;
-
-/// Polls before the list lock sleeps; it is held for a few stores.
-const LIST_POLLS: u32 = tuning(100, 0);
-
-/// The list lock: `{ epoch, state }` in one word.
-struct ListLock {
-    word: Futex<Private>,
-}
-
-/// Proof that the list lock is held; releases it when dropped.
-struct HeldList<'a> {
-    lock: &'a ListLock,
-    epoch: u32,
-}
-
-/// The fork epoch, where the list lock's word has it.
-fn list_epoch() -> u32 {
-    fork_epoch() << 2
-}
-
-impl ListLock {
-    model_const_fn! {
-        const fn new() -> Self {
-            // Epoch 0 is no process's: the first to lock "inherits" an empty list.
-            Self { word: Futex::new(LIST_FREE) }
-        }
-    }
-
-    /// Whether the word was last written by another process.
-    fn is_inherited(&self) -> bool {
-        self.word.load(Relaxed) & !LIST_STATE != list_epoch() // Relaxed: a display.
-    }
-
-    /// Takes the lock. The flag says that it was taken over from another process.
-    fn lock(&self) -> (HeldList<'_>, bool) {
-        let mut spins = LIST_POLLS;
-        let mut claim = LIST_HELD;
-        loop {
-            // Each time: a signal handler may fork while we wait.
-            let epoch = list_epoch();
-            let cur = self.word.load(Relaxed); // Relaxed: decided by the compare-exchange.
-            let inherited = cur & !LIST_STATE != epoch;
-            if inherited || cur & LIST_STATE == LIST_FREE {
-                let new = epoch | claim;
-                // Acquire: row a.
-                let order = ord!("condvar.a", Acquire);
-                if self.word.compare_exchange(cur, new, order, Relaxed).is_ok() {
-                    let held = HeldList { lock: self, epoch };
-                    return (held, inherited && !mutant!("condvar.trust-inherited-list"));
-                }
-            } else if cur & LIST_STATE == LIST_HELD && spins > 0 {
-                spins -= 1;
-                spin_loop();
-            } else {
-                let contended = epoch | LIST_CONTENDED;
-                // Relaxed: does not take the lock; order comes from the exchange that does.
-                if cur == contended
-                    || self.word.compare_exchange(cur, contended, Relaxed, Relaxed).is_ok()
-                {
-                    self.word.wait(contended, Deadline::NEVER);
-                    // Others may sleep behind us, as in `raw::mutex`.
-                    if !mutant!("condvar.list-forget-sleepers") {
-                        claim = LIST_CONTENDED;
-                    }
-                }
-            }
-        }
-    }
-}
-
-impl Drop for HeldList<'_> {
-    fn drop(&mut self) {
-        let word = &raw const self.lock.word;
-        // Release: row b.
-        let prev = self.lock.word.swap(self.epoch | LIST_FREE, ord!("condvar.b", Release));
-        if prev & LIST_STATE == LIST_CONTENDED && !mutant!("condvar.list-wake") {
-            Futex::wake(word, 1);
-        }
-    }
-}

@@ -9,6 +9,8 @@
 mod condvar;
 #[cfg(feature = "alloc")]
 mod event_count;
+mod fair_semaphore;
+mod list_lock;
 mod mutex;
 #[cfg(feature = "alloc")]
 mod parker;
@@ -18,10 +20,12 @@ mod relock;
 #[cfg(feature = "alloc")]
 mod ring;
 mod rwlock;
+mod semaphore;
 
 pub use condvar::Condvar;
 #[cfg(feature = "alloc")]
 pub use event_count::EventCount;
+pub use fair_semaphore::FairSemaphore;
 pub use mutex::Mutex;
 #[cfg(feature = "alloc")]
 pub use parker::Parker;
@@ -34,3 +38,4 @@ pub use relock::{Fair, Plain, Reader, Relock, Upgradable, Writer};
 #[cfg(feature = "alloc")]
 pub use ring::{PopError, PushError, Ring};
 pub use rwlock::RwLock;
+pub use semaphore::{MAX_PERMITS, Refusal, Semaphore};

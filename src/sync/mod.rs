@@ -10,6 +10,7 @@ mod parker;
 #[cfg(feature = "std")]
 mod reentrant_mutex;
 pub mod rwlock;
+pub mod semaphore;
 mod suspend;
 
 pub use condvar::{Condvar, WaitTimeoutResult};

@@ -12,7 +12,8 @@ use std::time::Duration;
 use lockwork::queue::{ArrayQueue, BlockingQueue};
 use lockwork::rwlock::{Lock, ReadGuard};
 use lockwork::{
-    Condvar, FairMutex, Mutex, MutexGuard, Parker, RecursiveRwLock, ReentrantMutex, RwLock,
+    Condvar, FairMutex, FairSemaphore, Mutex, MutexGuard, Parker, RecursiveRwLock, ReentrantMutex,
+    RwLock, Semaphore,
 };
 
 use super::support::random::Rng;
@@ -202,6 +203,28 @@ fn reading_and_writing_allocate_nothing() {
     });
     assert_eq!(here, [0; 3]);
     assert_eq!((ordinary.into_inner(), recursive.into_inner()), (3_000, 3_000));
+}
+
+#[test]
+fn semaphores_allocate_nothing() {
+    let _watchdog = Watchdog::start();
+    let (plain, fair) = ([0, 1].map(Semaphore::new), [0, 1].map(FairSemaphore::new));
+    let counts = together(2, |i| {
+        allocations(|| {
+            for _ in 0..50 {
+                plain[i].acquire().unwrap().forget();
+                fair[i].acquire().unwrap().forget();
+                fair[1 - i].release(1).unwrap();
+                plain[1 - i].release(1).unwrap();
+            }
+        })
+    });
+    assert_eq!(counts, [0, 0]);
+    let timed = allocations(|| {
+        assert!(plain[0].acquire_for(Duration::from_millis(1)).is_err());
+        assert!(fair[0].acquire_for(Duration::from_millis(1)).is_err());
+    });
+    assert_eq!(timed, 0);
 }
 
 #[test]

@@ -11,12 +11,14 @@ use lockwork::pool::{
     RejectionPolicy, ThreadPool,
 };
 use lockwork::queue::{ArrayQueue, BlockingQueue, IntoIter, PopError, PushError, PushErrorReason};
+use lockwork::semaphore::{AcquireError, Closed, Full, TryAcquireError};
 use lockwork::{
-    ArcFairMutexGuard, ArcMutexGuard, ArcReentrantMutexGuard, ArcRwLockReadGuard,
-    ArcRwLockWriteGuard, Condvar, CondvarAny, Deadline, FairMutex, FairMutexGuard,
-    MappedFairMutexGuard, MappedMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard,
-    MappedRwLockWriteGuard, Mutex, MutexGuard, Parker, RecursiveRwLock, ReentrantMutex,
-    ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
+    ArcFairMutexGuard, ArcFairSemaphorePermit, ArcMutexGuard, ArcReentrantMutexGuard,
+    ArcRwLockReadGuard, ArcRwLockWriteGuard, ArcSemaphorePermit, Condvar, CondvarAny, Deadline,
+    FairMutex, FairMutexGuard, FairSemaphore, FairSemaphorePermit, MappedFairMutexGuard,
+    MappedMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard, MappedRwLockWriteGuard,
+    Mutex, MutexGuard, Parker, RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard, RwLock,
+    RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
     Unparker, WaitTimeoutResult,
 };
 
@@ -159,6 +161,24 @@ fn condvar_parker_deadline() {
     assert!(has!(Unparker: RefUnwindSafe));
     assert!(has!(Deadline: Send));
     assert!(has!(Deadline: Sync));
+}
+
+/// Permits belong to no thread.
+#[test]
+fn semaphores() {
+    macro_rules! everything {
+        ($($type:ty),*) => {$(
+            assert!(has!($type: Send) && has!($type: Sync) && has!($type: Unpin));
+            assert!(has!($type: UnwindSafe) && has!($type: RefUnwindSafe));
+            assert!(has!($type: Debug) && !has!($type: Clone));
+        )*};
+    }
+    everything!(Semaphore, SemaphorePermit<'static>, ArcSemaphorePermit);
+    everything!(FairSemaphore, FairSemaphorePermit<'static>, ArcFairSemaphorePermit);
+    error::<Closed>();
+    error::<Full>();
+    error::<AcquireError>();
+    error::<TryAcquireError>();
 }
 
 #[test]

@@ -163,6 +163,16 @@ const BUGS: &[Bug] = &[
         ],
     ),
     Bug(
+        "glibc 12674",
+        "a post looked at the semaphore after its permit could be taken, and the semaphore freed",
+        &[
+            "it semaphore::plain::freed_by_whoever_acquires",
+            "it semaphore::fair::freed_by_whoever_acquires",
+            "loom semaphore::freed_by_whoever_acquires",
+            "loom fair_semaphore::freed_by_whoever_acquires",
+        ],
+    ),
+    Bug(
         "Amanieu/parking_lot#203",
         "a lock could not be used in the destructor of a thread-local",
         &[

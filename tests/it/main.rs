@@ -25,4 +25,5 @@ mod pool;
 mod readme;
 mod replay;
 mod rwlock;
+mod semaphore;
 mod stress;

@@ -6,8 +6,8 @@
 use lockwork::queue::{ArrayQueue, BlockingQueue};
 use lockwork::rwlock::{Lock, ReadGuard, UpgradableReadGuard, WriteGuard};
 use lockwork::{
-    Condvar, CondvarAny, FairMutex, FairMutexGuard, Mutex, MutexGuard, Parker, RecursiveRwLock,
-    ReentrantMutex, ReentrantMutexGuard, RwLock,
+    Condvar, CondvarAny, FairMutex, FairMutexGuard, FairSemaphore, Mutex, MutexGuard, Parker,
+    RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard, RwLock, Semaphore,
 };
 
 use super::support::threads::{asleep, words_of};
@@ -58,8 +58,15 @@ fn uncontended_operations_enter_no_kernel() {
     let any = CondvarAny::new();
     let array = ArrayQueue::new(3);
     let blocking = BlockingQueue::new(3);
+    let (semaphore, fair_semaphore) = (Semaphore::new(2), FairSemaphore::new(2));
     forbidden(|| {
         for i in 0..10_000 {
+            drop((semaphore.acquire(), semaphore.acquire_for(Duration::from_secs(1))));
+            semaphore.drain().forget();
+            assert!(semaphore.try_acquire().is_err() && semaphore.release(2).is_ok());
+            drop((fair_semaphore.acquire_many(1), fair_semaphore.try_acquire()));
+            fair_semaphore.drain().forget();
+            assert!(fair_semaphore.try_acquire().is_err() && fair_semaphore.release(2).is_ok());
             mutex.lock().0 += 1;
             drop(mutex.try_lock());
             drop(mutex.try_lock_for(Duration::from_secs(1)));
@@ -97,6 +104,7 @@ fn uncontended_operations_enter_no_kernel() {
         }
         assert_eq!(*mutex.lock(), (10_000, 10_000));
         blocking.close();
+        assert!(semaphore.close() && fair_semaphore.close());
     })
 }
 
@@ -238,7 +246,12 @@ fn one_call_after_a_waiter_timed_out() {
     assert!(queue.pop_for(Duration::from_millis(1)).is_err());
     let parker = Parker::new();
     assert!(!parker.park_for(Duration::from_millis(1)));
+    let (semaphore, fair_semaphore) = (Semaphore::new(0), FairSemaphore::new(0));
+    assert!(semaphore.acquire_for(Duration::from_millis(1)).is_err());
+    assert!(fair_semaphore.acquire_for(Duration::from_millis(1)).is_err());
     forbidden(|| {
+        assert!(semaphore.release(1).is_ok() && semaphore.acquire().is_ok());
+        assert!(fair_semaphore.release(1).is_ok() && fair_semaphore.acquire().is_ok());
         drop((mutex.lock(), fair.lock()));
         drop((table.write(), recursive.write()));
         drop((table.read(), recursive.upgradable_read()));

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use lockwork::queue::{ArrayQueue, BlockingQueue, PopError, PushErrorReason};
 use lockwork::rwlock::{Lock, UpgradableReadGuard, WriteGuard};
-use lockwork::{Condvar, Mutex, Parker};
+use lockwork::{Condvar, FairSemaphore, Mutex, Parker, Semaphore};
 
 use super::support::random::{Rng, seed};
 use super::support::scaled;
@@ -395,6 +395,168 @@ impl Books {
         let (woken, notified) = (self.woken.load(Relaxed), self.notified.load(Relaxed));
         assert_eq!(woken, notified, "woken and notified");
         println!("{woken} woken, {} timed out", self.timed_out.load(Relaxed));
+    }
+}
+
+mod semaphore {
+    use super::*;
+
+    /// A crowd that holds permits for a moment, with no more of them out at a time than there are,
+    /// and all of them back in the end.
+    fn crowd_holds<T: Sync>(
+        semaphore: &T,
+        permits: u32,
+        acquire: impl Fn(&T, &mut Rng, &dyn Fn(u32, &mut Rng)) + Sync,
+    ) {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let rounds = scaled(4_000);
+        let out = AtomicUsize::new(0);
+        together(crowd(), |i| {
+            let mut rng = Rng::stream(seed, i as u64);
+            let hold = |n: u32, rng: &mut Rng| {
+                let others = out.fetch_add(n as usize, Relaxed);
+                assert!(others + n as usize <= permits as usize, "more out than there are");
+                work(rng);
+                if rng.one_in(32) {
+                    thread::yield_now(); // the others sleep
+                }
+                out.fetch_sub(n as usize, Relaxed);
+            };
+            for round in 0..rounds {
+                acquire(semaphore, &mut rng, &hold);
+                if round % 64 == 0 {
+                    watchdog.tick();
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn permits_in_and_out() {
+        let semaphore = Semaphore::new(3);
+        crowd_holds(&semaphore, 3, |semaphore, rng, hold| {
+            let permit = match rng.below(4) {
+                0 => semaphore.acquire_for(soon(rng)).ok(),
+                1 => semaphore.try_acquire_many(2).ok(),
+                _ => semaphore.acquire().ok(),
+            };
+            if let Some(mut permit) = permit {
+                hold(permit.permits(), rng);
+                if rng.one_in(4) {
+                    let count = permit.permits();
+                    drop(permit.split(1));
+                    permit.forget();
+                    semaphore.release(count - 1).unwrap();
+                }
+            }
+        });
+        assert_eq!(semaphore.available(), 3);
+    }
+
+    #[test]
+    fn fair_permits_in_and_out() {
+        let semaphore = FairSemaphore::new(3);
+        crowd_holds(&semaphore, 3, |semaphore, rng, hold| {
+            let n = 1 + rng.below(3) as u32;
+            let permits = match rng.below(4) {
+                0 => semaphore.acquire_many_for(n, soon(rng)).ok(),
+                1 => semaphore.try_acquire_many(n).ok(),
+                _ => semaphore.acquire_many(n).ok(),
+            };
+            if let Some(mut permits) = permits {
+                assert_eq!(permits.permits(), n);
+                hold(n, rng);
+                drop(permits.split(n / 2)); // in two steps
+            }
+        });
+        assert_eq!(semaphore.available(), 3);
+    }
+
+    /// Nobody waits with a limit here: a wake-up that is lost stops the test. The ring is as long
+    /// as the crowd, each member wakes the next.
+    #[test]
+    fn ring_of_many() {
+        let watchdog = Watchdog::start();
+        let (threads, laps) = (crowd(), scaled(1_000));
+        let plain: Vec<_> = (0..threads).map(|_| Semaphore::with_max(0, 1)).collect();
+        let fair: Vec<_> = (0..threads).map(|_| FairSemaphore::with_max(0, 1)).collect();
+        plain[0].release(1).unwrap();
+        fair[0].release(1).unwrap();
+        together(threads, |me| {
+            for _ in 0..laps {
+                plain[me].acquire().unwrap().forget();
+                fair[me].acquire().unwrap().forget();
+                fair[(me + 1) % threads].release(1).unwrap();
+                plain[(me + 1) % threads].release(1).unwrap();
+                watchdog.tick();
+            }
+        });
+    }
+
+    /// What is made and what is used up: batches of any size, for users who sleep one by one.
+    #[test]
+    fn batches() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let (users, each) = (crowd(), scaled(2_000) as u32);
+        let (plain, fair) = (Semaphore::new(0), FairSemaphore::new(0));
+        together(users + 2, |i| {
+            let mut rng = Rng::stream(seed, i as u64);
+            if i < users {
+                for n in 0..each {
+                    plain.acquire().unwrap().forget();
+                    fair.acquire().unwrap().forget();
+                    if n % 64 == 0 {
+                        watchdog.tick();
+                    }
+                }
+            } else {
+                let mut left = users as u32 * each;
+                while left > 0 {
+                    let n = left.min(1 + rng.below(20) as u32);
+                    if i == users { plain.release(n) } else { fair.release(n) }.unwrap();
+                    left -= n;
+                    if rng.one_in(4) {
+                        thread::yield_now();
+                    }
+                }
+            }
+        });
+        assert_eq!((plain.available(), fair.available()), (0, 0));
+    }
+
+    /// Closed at any moment: everybody leaves, and what was released and not taken is there.
+    #[test]
+    fn closed_at_any_time() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        for round in 0..scaled(200) as u64 {
+            let (plain, fair) = (Semaphore::new(0), FairSemaphore::new(0));
+            let taken = together(crowd() + 1, |i| {
+                let mut rng = Rng::stream(seed, round << 8 | i as u64);
+                let mut taken = (0, 0);
+                if i == 0 {
+                    for _ in 0..rng.below(100) {
+                        plain.release(1).unwrap();
+                        fair.release(1).unwrap();
+                        taken = (taken.0 + 1, taken.1 + 1);
+                    }
+                    assert!(plain.close() && fair.close());
+                    return taken;
+                }
+                while let Ok(permit) = plain.acquire() {
+                    permit.forget();
+                    taken.0 += 1;
+                }
+                while let Ok(permits) = fair.acquire_many(1 + rng.below(2) as u32) {
+                    taken.1 += permits.permits();
+                    permits.forget();
+                }
+                taken
+            });
+            let sum = |of: fn(&(u32, u32)) -> u32| taken[1..].iter().map(of).sum::<u32>();
+            assert_eq!(sum(|taken| taken.0) + plain.available(), taken[0].0);
+            assert_eq!(sum(|taken| taken.1) + fair.available(), taken[0].1);
+            watchdog.tick();
+        }
     }
 }
 

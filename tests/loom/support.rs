@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lockwork::model::{UnsafeCell, thread};
+use lockwork::model::{UnsafeCell, futex_calls, thread};
 
 /// A number that loom watches: two accesses that nothing orders fail the model. Clones are the same
 /// number.
@@ -49,4 +49,11 @@ pub(crate) fn beside<S: 'static, R: 'static>(
 ) -> thread::JoinHandle<R> {
     let shared = shared.clone();
     thread::spawn(move || body(&shared))
+}
+
+/// Gets the others to where they have done this many futex operations; how is not varied.
+pub(crate) fn let_sleep(calls: usize) {
+    while futex_calls() < calls {
+        thread::yield_now();
+    }
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 use lockwork::queue::{ArrayQueue, BlockingQueue, PopError};
 use lockwork::rwlock::Lock;
 use lockwork::{
-    Condvar, CondvarAny, FairMutex, FairMutexGuard, Mutex, MutexGuard, Parker, RecursiveRwLock,
-    ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard,
-    RwLockWriteGuard,
+    Condvar, CondvarAny, FairMutex, FairMutexGuard, FairSemaphore, Mutex, MutexGuard, Parker,
+    RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard,
+    RwLockUpgradableReadGuard, RwLockWriteGuard, Semaphore,
 };
 
 use super::forking::{fork, raw_clone};
@@ -51,6 +51,9 @@ pub(crate) const CASES: &[Case] = &[
     ("fork::three_generations", three_generations),
     ("fork::inside_a_condition", inside_a_condition),
     ("fork::a_parker", a_parker),
+    ("fork::waiters_of_a_semaphore", || waiters_of_a_semaphore(|child| fork(child))),
+    ("fork::waiters_of_a_semaphore_raw_clone", || waiters_of_a_semaphore(|child| raw_clone(child))),
+    ("fork::semaphores_in_use", semaphores_in_use),
     ("fork::queues_at_rest", queues_at_rest),
     ("fork::queues_with_sleepers", queues_with_sleepers),
 ];
@@ -793,6 +796,93 @@ fn inside_a_condition() -> Outcome {
     assert!(result.timed_out() && looks == 2);
     drop(guard);
     use_condvar(&changed);
+    Outcome::Passed
+}
+
+/// Permits, waits, deadlines and order among the threads of this process. Both have one permit.
+fn use_semaphores(plain: &Semaphore, fair: &FairSemaphore) {
+    assert_eq!((plain.available(), fair.available()), (1, 1));
+    let held = (plain.try_acquire().unwrap(), fair.try_acquire().unwrap());
+    assert!(plain.acquire_for(Duration::from_millis(1)).is_err());
+    assert!(fair.acquire_for(Duration::from_millis(1)).is_err());
+    thread::scope(|s| {
+        let sleeper = asleep(s, words_of(plain), || drop(plain.acquire().unwrap()));
+        let fair_sleeper = asleep(s, None, || drop(fair.acquire().unwrap()));
+        drop(held);
+        join_all([sleeper, fair_sleeper]);
+    });
+    together(4, |_| {
+        for _ in 0..200 {
+            drop(plain.acquire().unwrap());
+            drop(fair.acquire().unwrap());
+        }
+    });
+    assert_eq!((plain.available(), fair.available()), (1, 1));
+}
+
+/// The parent's waiters do not exist in the child: they are not served there, and hold nobody up.
+/// In the parent they are all still there.
+fn waiters_of_a_semaphore(fork: impl Fn(&mut dyn FnMut())) -> Outcome {
+    let (plain, fair) = (Semaphore::new(0), FairSemaphore::new(1));
+    thread::scope(|s| {
+        let (plain, fair) = (&plain, &fair);
+        let waiter = asleep(s, words_of(plain), || plain.acquire().unwrap().forget());
+        // Wants more than there is, so it holds the next one up, too.
+        let many = asleep(s, None, || fair.acquire_many(2).unwrap().forget());
+        let few = asleep(s, None, || fair.acquire().unwrap().forget());
+        fork(&mut || {
+            plain.release(1).unwrap();
+            use_semaphores(plain, fair);
+        });
+        // One whose first sign of life is a release, and one whose is a wait.
+        fork(&mut || {
+            fair.release(3).unwrap();
+            assert_eq!(fair.available(), 4);
+        });
+        fork(&mut || {
+            assert!(fair.acquire_many_for(2, Duration::from_millis(5)).is_err());
+            assert_eq!(fair.drain().permits(), 1);
+            assert!(fair.close());
+        });
+        plain.release(1).unwrap();
+        fair.release(2).unwrap();
+        join_all([waiter, many, few]);
+        plain.release(1).unwrap();
+        fair.release(1).unwrap();
+    });
+    use_semaphores(&plain, &fair);
+    Outcome::Passed
+}
+
+/// Forks at any moment of other threads' waits and releases: the queue is in the middle of being
+/// changed, or its lock is taken or waited for.
+fn semaphores_in_use() -> Outcome {
+    let (plain, fair) = (Semaphore::with_max(1, 3), FairSemaphore::with_max(1, 3));
+    let stop = AtomicBool::new(false);
+    thread::scope(|s| {
+        let busy: [_; 4] = std::array::from_fn(|i| {
+            let (plain, fair, stop) = (&plain, &fair, &stop);
+            s.spawn(move || {
+                let limit = Duration::from_micros(20);
+                while !stop.load(Relaxed) {
+                    drop(plain.acquire_for(limit));
+                    drop(fair.acquire_many_for(1 + i as u32 % 3, limit));
+                }
+            })
+        });
+        for _ in 0..scaled(100) {
+            fork(|| {
+                // What the threads that are not here had taken is out for ever.
+                plain.drain().forget();
+                fair.drain().forget();
+                assert!(plain.release(1).is_ok() && fair.release(1).is_ok());
+                use_semaphores(&plain, &fair);
+            });
+        }
+        stop.store(true, Relaxed);
+        join_all(busy);
+    });
+    use_semaphores(&plain, &fair);
     Outcome::Passed
 }
 

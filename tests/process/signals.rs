@@ -12,8 +12,8 @@ use lockwork::pool::ThreadPool;
 use lockwork::queue::{BlockingQueue, PopError, PushErrorReason};
 use lockwork::rwlock::{Lock, UpgradableReadGuard};
 use lockwork::{
-    Condvar, CondvarAny, FairMutex, Mutex, Parker, RecursiveRwLock, ReentrantMutex,
-    ReentrantMutexGuard, RwLock, Unparker,
+    Condvar, CondvarAny, FairMutex, FairSemaphore, Mutex, Parker, RecursiveRwLock, ReentrantMutex,
+    ReentrantMutexGuard, RwLock, Semaphore, Unparker,
 };
 
 use super::runner::{Case, Outcome, run_limited};
@@ -31,6 +31,7 @@ pub(crate) const CASES: &[Case] = &[
     ("signals::restarted_waits_while_moved", restarted_waits_while_moved),
     ("signals::restarted_waits_while_passed_on", restarted_waits_while_passed_on),
     ("signals::locks_in_a_handler", locks_in_a_handler),
+    ("signals::a_release_in_a_handler", a_release_in_a_handler),
 ];
 
 static HANDLED: AtomicU64 = AtomicU64::new(0);
@@ -239,6 +240,23 @@ fn hand_overs_under_a_storm() -> Outcome {
             }
         }
     });
+
+    // Two who take turns, twice, and each by a semaphore of its own.
+    let plain: [_; 4] = std::array::from_fn(|i| Semaphore::new(1 - i as u32 % 2));
+    let fair: [_; 4] = std::array::from_fn(|i| FairSemaphore::new(1 - i as u32 % 2));
+    storm("semaphore", 4, |i| {
+        for round in 0..rounds {
+            if round % 2 == 0 {
+                plain[i].acquire().unwrap().forget();
+                fair[i].acquire().unwrap().forget();
+            } else {
+                plain[i].acquire_for(Duration::MAX).unwrap().forget();
+                fair[i].acquire_for(Duration::from_secs(600)).unwrap().forget();
+            }
+            plain[i ^ 1].release(1).unwrap();
+            fair[i ^ 1].release(1).unwrap();
+        }
+    });
     Outcome::Passed
 }
 
@@ -280,7 +298,8 @@ fn limits_under_a_storm() -> Outcome {
     let _reading = recursive.read();
     let (fair, levels) = (FairMutex::new(()), ReentrantMutex::new(()));
     let (_fair, _level) = (fair.lock(), levels.lock());
-    storm("limits", 13, |i| {
+    let (none, fair_none) = (Semaphore::new(0), FairSemaphore::new(1));
+    storm("limits", 15, |i| {
         for round in 0..40 {
             let wait = Duration::from_micros(500 + 100 * (round % 10));
             let start = Instant::now();
@@ -300,6 +319,8 @@ fn limits_under_a_storm() -> Outcome {
                 9 => assert!(levels.try_lock_for(wait).is_none()),
                 10 => assert!(recursive.try_write_for(wait).is_none()),
                 11 => assert!(any.1.wait_for(&mut any.0.read(), wait).timed_out()),
+                12 => assert!(none.acquire_for(wait).is_err()),
+                13 => assert!(fair_none.acquire_many_for(2, wait).is_err()),
                 _ => drop(read.upgradable_read().try_with_upgraded_for(wait, |()| ())),
             }
             assert!(start.elapsed() >= wait, "operation {i}: {:?} of {wait:?}", start.elapsed());
@@ -693,5 +714,47 @@ fn locks_in_a_handler() -> Outcome {
         say(&format!("{}: {handled} handlers tried, {entered} times with success", lock.what));
         assert!(parker.park_for(Duration::ZERO), "woken by a handler");
     }
+    Outcome::Passed
+}
+
+static COUNTED: Semaphore = Semaphore::new(0);
+
+extern "C" fn post(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    // SAFETY: the C library's pointer to this thread's own variable.
+    let errno = unsafe { *libc::__errno_location() };
+    COUNTED.release(1).unwrap();
+    // SAFETY: as above.
+    assert_eq!(unsafe { *libc::__errno_location() }, errno);
+    HANDLED.fetch_add(1, Relaxed);
+}
+
+/// Each signal is a permit, also one that interrupts the very wait for it.
+fn a_release_in_a_handler() -> Outcome {
+    install(post);
+    let targets = Targets::new(2);
+    let busy = AtomicUsize::new(2);
+    let enough = scaled(500);
+    together(3, |i| {
+        if i == 2 {
+            return targets.shoot(&busy);
+        }
+        targets.tids[i].store(tid(), Relaxed);
+        for n in 0..enough {
+            if n % 2 == 0 {
+                COUNTED.acquire().unwrap().forget();
+            } else {
+                COUNTED.acquire_for(Duration::from_secs(600)).unwrap().forget();
+            }
+        }
+        targets.tids[i].store(0, Relaxed);
+        busy.fetch_sub(1, Relaxed);
+        while busy.load(Relaxed) > 0 {
+            thread::yield_now();
+        }
+        0
+    });
+    let posted = HANDLED.load(Relaxed);
+    assert_eq!(posted, 2 * enough as u64 + u64::from(COUNTED.available()));
+    say(&format!("{posted} permits released in handlers"));
     Outcome::Passed
 }

@@ -5,6 +5,7 @@ pub mod broadcast;
 pub mod bypass;
 pub mod contended;
 pub mod notify;
+pub mod permits;
 pub mod ping_pong;
 pub mod read_write;
 pub mod solo;

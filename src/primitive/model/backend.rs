@@ -28,6 +28,8 @@ impl Shadow {
             // Relaxed: a conflict for the explorer, no edge for the program.
             self.0.fetch_add(1, Ordering::Relaxed);
         }
+        // Others have run by now.
+        kernel::look_for_grave(core::ptr::from_ref(self).addr());
     }
 }
 
@@ -251,6 +253,9 @@ impl<S: Scope> Futex64<S> {
     }
     pub fn fetch_sub(&self, value: u64, order: Ordering) -> u64 {
         self.word.fetch_sub(value, order)
+    }
+    pub fn fetch_or(&self, bits: u64, order: Ordering) -> u64 {
+        self.word.fetch_or(bits, order)
     }
     pub fn wait_low(&self, expected: u32, deadline: Deadline) -> Wait {
         let holds = || self.word.value.fetch_or(0, Ordering::Relaxed) as u32 == expected;

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::rc::Rc;
 use std::thread_local;
 use std::vec::Vec;
@@ -47,6 +48,8 @@ thread_local! {
     static PROGRESS: Cell<u64> = const { Cell::new(0) };
     /// Whether this part of the execution is the same in all.
     static UNVARIED: Cell<bool> = const { Cell::new(false) };
+    /// Where objects were that could be freed by now.
+    static GRAVES: RefCell<Vec<Range<usize>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Polls of a strict sleeper between which no thread did anything, after which the rest of the
@@ -104,6 +107,12 @@ pub(crate) fn as_shipped() -> bool {
     SETUP.get().as_shipped
 }
 
+/// Fails the model if an atomic that is about to be accessed could be freed by now.
+pub(super) fn look_for_grave(address: usize) {
+    let gone = GRAVES.with_borrow(|graves| graves.iter().any(|grave| grave.contains(&address)));
+    assert!(!gone, "used once it could be freed");
+}
+
 pub(super) fn set_up(setup: Setup) {
     SETUP.set(setup);
 }
@@ -113,6 +122,15 @@ pub(super) fn set_up(setup: Setup) {
 pub(super) fn boot() {
     assert!(KERNEL.queue.borrow().is_empty());
     UNVARIED.set(false);
+    GRAVES.with_borrow_mut(Vec::clear);
+}
+
+/// Says that from here on an object could be freed: whoever touches one of its atomics afterwards
+/// fails the model. (Wakes are by address, and touch none.) Memory that is really freed may by
+/// then hold anything.
+pub fn bury<T>(object: &T) {
+    let start = core::ptr::from_ref(object).addr();
+    GRAVES.with_borrow_mut(|graves| graves.push(start..start + size_of::<T>()));
 }
 
 /// Runs `body` without varying what other threads do meanwhile.
@@ -234,13 +252,24 @@ pub(super) fn wake(address: usize, classes: u32, count: u32) -> u32 {
     touch_token();
     count_call();
     let woken = take(address, classes, count);
-    for sleeper in &woken {
+    end_waits(&woken);
+    woken.len() as u32
+}
+
+/// Ends all waits that are under way, as signals for every thread would: each waiter looks again.
+pub fn interrupt_sleepers() {
+    touch_token();
+    let all: Vec<Rc<Sleeper>> = KERNEL.queue.borrow_mut().drain(..).collect();
+    end_waits(&all);
+}
+
+fn end_waits(sleepers: &[Rc<Sleeper>]) {
+    for sleeper in sleepers {
         sleeper.woken.set(true);
     }
-    for sleeper in woken.iter().filter(|sleeper| sleeper.parked.get()) {
+    for sleeper in sleepers.iter().filter(|sleeper| sleeper.parked.get()) {
         sleeper.thread.unpark();
     }
-    woken.len() as u32
 }
 
 pub(super) fn requeue(from: usize, count: u32, to: usize) -> u32 {

@@ -28,7 +28,7 @@ pub use backend::{
     AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Futex, Futex64, UnsafeCell, fence,
 };
 pub use explore::Explore;
-pub use kernel::futex_calls;
+pub use kernel::{bury, futex_calls, interrupt_sleepers};
 
 pub use super::{Deadline, Private, Wait};
 pub use core::sync::atomic::Ordering;

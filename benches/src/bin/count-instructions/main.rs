@@ -58,16 +58,33 @@ fn main() -> std::process::ExitCode {
 
     let of = |path, peer| {
         let found = counted.iter().find(|(p, who, _)| (*p, *who) == (path, peer));
-        found.map(|(_, _, steps)| *steps).expect("all() has every path for lockwork and std")
+        found.map(|(_, _, steps)| *steps).expect("all() has what is asked for")
     };
     let (ours, std) = (of(probes::LOCK, "lockwork"), of(probes::LOCK, "std"));
     let share = f64::from(ours.instructions) / f64::from(std.instructions);
     let (one, all) = (of(probes::NOTIFY_ONE, "lockwork"), of(probes::NOTIFY_ALL, "lockwork"));
     let (read, write) = (of(probes::READ, "lockwork"), of(probes::WRITE, "lockwork"));
+    let (permit, sem_t) = (of(probes::PERMIT, "lockwork"), of(probes::PERMIT, "sem_t"));
+    let fair = of(probes::PERMIT, "lockwork, fair");
     let promises = [
         (ours.locked == 2, format!("lock and unlock: {} locked instructions, of 2", ours.locked)),
         (share <= 0.6, format!("lock and unlock: {share:.2} of std's instructions, of 0.60")),
         (ours.system_calls == 0, "lock and unlock: no system call".to_owned()),
+        (
+            permit.locked == 2 && fair.locked == 2,
+            format!("acquire and release: {} and {} locked, of 2", permit.locked, fair.locked),
+        ),
+        (
+            permit.instructions <= sem_t.instructions,
+            format!(
+                "acquire and release: {} instructions, of {} as sem_t",
+                permit.instructions, sem_t.instructions
+            ),
+        ),
+        (
+            permit.system_calls + fair.system_calls == 0,
+            "acquire and release: no system call".to_owned(),
+        ),
         (one.locked + all.locked == 0, "notify, nobody waits: no locked instruction".to_owned()),
         (
             one.system_calls + all.system_calls == 0,

@@ -5,6 +5,7 @@
 
 use lockwork_bench::locks::{Lock, Pthread};
 use lockwork_bench::rwlocks::{Pthread as PthreadRwLock, SharedLock};
+use lockwork_bench::semaphores::{SemT, Semaphores};
 use std::hint::black_box;
 
 /// A fast path, ready to be called.
@@ -20,6 +21,7 @@ pub(crate) struct Probe {
 /// Names of the paths.
 pub(crate) const LOCK: &str = "lock, add, unlock";
 pub(crate) const TRY_LOCK: &str = "try_lock, add, unlock";
+pub(crate) const PERMIT: &str = "acquire, release";
 pub(crate) const NOTIFY_ONE: &str = "notify_one, nobody waits";
 pub(crate) const NOTIFY_ALL: &str = "notify_all, nobody waits";
 
@@ -96,6 +98,17 @@ probes! {
     }
     TRY_LOCK "pthread" pthread_try_lock(m: Pthread = Pthread::new()) {
         m.try_with(|n| *n += 1);
+    }
+    PERMIT "lockwork" lockwork_permit(s: lockwork::Semaphore = lockwork::Semaphore::new(1)) {
+        drop(s.acquire());
+    }
+    PERMIT "lockwork, fair" lockwork_fair_permit(
+        s: lockwork::FairSemaphore = lockwork::FairSemaphore::new(1)
+    ) {
+        drop(s.acquire());
+    }
+    PERMIT "sem_t" sem_t_permit(s: SemT = SemT::new(1)) {
+        s.acquire_release();
     }
     NOTIFY_ONE "lockwork" lockwork_notify_one(c: lockwork::Condvar = lockwork::Condvar::new()) {
         c.notify_one();

@@ -3,6 +3,7 @@
 use crate::cast::Actor;
 use crate::rwlock;
 use lockwork_bench::condvars::{Condvars, Lockwork, ParkingLot, Pthread, PthreadMutex, Std, Usync};
+use lockwork_bench::semaphores::{SemT, Semaphores};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +36,44 @@ pub(crate) fn all() -> Vec<Script> {
     timed(ParkingLot::NAME, |times| lock_timed_out::<ParkingLot>(times, parking_lot_times_out));
     timed(Pthread::NAME, |times| lock_timed_out::<Pthread>(times, pthread_times_out));
     rwlock::add_all(&mut scripts);
+    let mut permits = |schedule, peer, play: fn(u64)| {
+        scripts.push(Script { schedule, peer, play: Box::new(play) });
+    };
+    permits("permit-uncontended", Lockwork::NAME, permit::<lockwork::Semaphore>);
+    permits("permit-uncontended", Pthread::NAME, permit::<SemT>);
+    permits("release-16", Lockwork::NAME, release_many::<lockwork::Semaphore>);
+    permits("release-16", Pthread::NAME, release_many::<SemT>);
+    permits("release-16-fair", Lockwork::NAME, release_many::<lockwork::FairSemaphore>);
     scripts
+}
+
+/// A takes a permit and gives it back; nobody else is there.
+fn permit<S: Semaphores>(times: u64) {
+    let semaphore = S::new(1);
+    for _ in 0..times {
+        semaphore.acquire_release();
+    }
+}
+
+/// Sixteen go to sleep; A releases as many permits, at once if it can; all get through. Sixteen of
+/// the calls are those of the sleepers.
+fn release_many<S: Semaphores>(times: u64) {
+    const WAITERS: u32 = 16;
+    let semaphore = Arc::new(S::new(0));
+    let waiters: Vec<Actor> = (0..WAITERS)
+        .map(|_| {
+            let theirs = Arc::clone(&semaphore);
+            Actor::engage(move || theirs.acquire())
+        })
+        .collect();
+    for _ in 0..times {
+        for waiter in &waiters {
+            waiter.cue();
+            waiter.await_asleep();
+        }
+        semaphore.release(WAITERS);
+        waiters.iter().for_each(Actor::await_done);
+    }
 }
 
 fn of<C: Condvars>(scripts: &mut Vec<Script>) {
