@@ -39,6 +39,10 @@
 //! | [`RecursiveRwLock`] | the same for threads that read while they read | 4 bytes and the value |
 //! | [`Condvar`] | waiting until the value of a mutex has changed | 16 bytes |
 //! | [`CondvarAny`] | the same with the guards of any of these locks | 16 bytes |
+//! | [`Event`] | waiting until something has happened, all or one by one | 4 bytes |
+//! | [`Latch`] | waiting until so many steps are done, once | 4 bytes |
+//! | [`WaitGroup`] | waiting until nothing is under way | 8 bytes |
+//! | [`Barrier`] | meeting, again and again | 8 bytes |
 //! | [`Parker`] | putting one thread to sleep until somebody says go | a pointer |
 //! | [`queue::ArrayQueue`] | handing values over; says "full" and "empty" at once | |
 //! | [`queue::BlockingQueue`] | handing values over; sleeps, with deadlines; can be closed | |
@@ -49,9 +53,11 @@
 //!
 //! One value, several threads: [`Mutex`]; a [`FairMutex`] if everybody's next turn matters more
 //! than the number of turns. Functions that lock and call each other: [`ReentrantMutex`]. Wait
-//! until it is in some state: [`Condvar`], or [`CondvarAny`] with other locks. A stream of values
-//! from some threads to others: [`queue::BlockingQueue`]. Closures to run, and a limit on the
-//! backlog: [`pool::ThreadPool`]. Long reads of a value that seldom changes: [`RwLock`].
+//! until it is in some state: [`Condvar`], or [`CondvarAny`] with other locks. Wait for a moment,
+//! without a value: an [`Event`], which may come again; a [`Latch`] for a number of steps known
+//! beforehand, a [`WaitGroup`] for one that is not; a [`Barrier`] where all wait for all. A stream
+//! of values from some threads to others: [`queue::BlockingQueue`]. Closures to run, and a limit on
+//! the backlog: [`pool::ThreadPool`]. Long reads of a value that seldom changes: [`RwLock`].
 //! Splitting one loop over all cores: rayon. Waiting on several channels at once:
 //! crossbeam-channel. Holding a lock across an `.await`: tokio. Other systems than Linux:
 //! `std::sync` or `parking_lot`.
@@ -78,7 +84,8 @@
 //! | `loom` | no | with `--cfg loom`: all types on loom's model of memory, constructors no longer `const`; without that, nothing |
 //!
 //! Without features the crate needs neither `std` nor an allocator, and has [`Mutex`],
-//! [`FairMutex`], [`RwLock`], [`Condvar`], [`CondvarAny`] and [`Deadline`].
+//! [`FairMutex`], [`RwLock`], [`Condvar`], [`CondvarAny`], [`Event`], [`Latch`], [`WaitGroup`],
+//! [`Barrier`] and [`Deadline`].
 //!
 //! # Platforms
 //!
@@ -115,6 +122,8 @@ mod sync;
 mod sys;
 
 pub use primitive::Deadline;
+#[cfg(feature = "alloc")]
+pub use sync::ArcWaitGroupToken;
 pub use sync::rwlock;
 #[cfg(feature = "alloc")]
 pub use sync::rwlock::{ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard};
@@ -130,7 +139,9 @@ pub use sync::{ArcFairMutexGuard, ArcMutexGuard, Parker, Unparker};
 pub use sync::{
     ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard,
 };
+pub use sync::{Barrier, BarrierError, BarrierWaitResult};
 pub use sync::{Condvar, CondvarAny, WaitGuard, WaitTimeoutResult};
+pub use sync::{CountError, Event, Latch, WaitGroup, WaitGroupToken};
 pub use sync::{FairMutex, FairMutexGuard, MappedFairMutexGuard};
 pub use sync::{MappedMutexGuard, Mutex, MutexGuard};
 

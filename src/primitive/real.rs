@@ -18,9 +18,7 @@ use super::chaos as atomics;
 pub(crate) use super::identity::fork_epoch;
 #[cfg(feature = "std")]
 pub(crate) use super::identity::unique_id;
-#[cfg(feature = "alloc")]
-pub(crate) use atomics::AtomicU64;
-pub(crate) use atomics::{AtomicPtr, AtomicU32};
+pub(crate) use atomics::{AtomicPtr, AtomicU32, AtomicU64};
 
 /// A memory fence; in a mutant build a fence whose row is weakened is left out.
 #[cfg(feature = "alloc")]
@@ -128,7 +126,6 @@ impl<S: Scope> Futex<S> {
         self.word.fetch_or(bits, order)
     }
 
-    #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn fetch_add(&self, value: u32, order: Ordering) -> u32 {
         self.word.fetch_add(value, order)
@@ -202,7 +199,6 @@ impl Futex<Private> {
 
 /// A 64-bit word: a value that threads can sleep on in the low half, whatever its owner likes in
 /// the high half. Rust code touches it only whole; the kernel compares the low half.
-#[cfg(feature = "alloc")]
 #[repr(transparent)]
 pub struct Futex64<S: Scope = Private> {
     word: AtomicU64,
@@ -210,10 +206,8 @@ pub struct Futex64<S: Scope = Private> {
 }
 
 // The kernel is given the address of the whole word as that of its low half.
-#[cfg(feature = "alloc")]
 const _: () = assert!(cfg!(target_endian = "little"));
 
-#[cfg(feature = "alloc")]
 impl<S: Scope> Futex64<S> {
     pub(crate) const fn new(value: u64) -> Self {
         Self { word: AtomicU64::new(value), scope: PhantomData }
@@ -240,6 +234,7 @@ impl<S: Scope> Futex64<S> {
         self.word.fetch_add(value, order)
     }
 
+    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn fetch_sub(&self, value: u64, order: Ordering) -> u64 {
         self.word.fetch_sub(value, order)

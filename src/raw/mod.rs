@@ -6,9 +6,12 @@
 
 #![allow(unreachable_pub, reason = "public in the model build, and later for other lock traits")]
 
+mod barrier;
 mod condvar;
+mod event;
 #[cfg(feature = "alloc")]
 mod event_count;
+mod latch;
 mod mutex;
 #[cfg(feature = "alloc")]
 mod parker;
@@ -18,10 +21,15 @@ mod relock;
 #[cfg(feature = "alloc")]
 mod ring;
 mod rwlock;
+mod wait_group;
+mod waitable;
 
+pub use barrier::{Barrier, Breach};
 pub use condvar::Condvar;
+pub use event::Event;
 #[cfg(feature = "alloc")]
 pub use event_count::EventCount;
+pub use latch::Latch;
 pub use mutex::Mutex;
 #[cfg(feature = "alloc")]
 pub use parker::Parker;
@@ -34,3 +42,5 @@ pub use relock::{Fair, Plain, Reader, Relock, Upgradable, Writer};
 #[cfg(feature = "alloc")]
 pub use ring::{PopError, PushError, Ring};
 pub use rwlock::RwLock;
+pub use wait_group::WaitGroup;
+pub(crate) use waitable::Waitable;

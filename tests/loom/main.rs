@@ -9,11 +9,14 @@
 //! the executions that must be reached, so an explorer that lost its sight fails too.
 #![cfg(all(loom, feature = "loom"))]
 
+mod barrier;
 mod blocking_queue;
 mod condvar;
 mod condvar_any;
+mod event;
 mod event_count;
 mod fair_mutex;
+mod latch;
 mod litmus;
 mod mutants;
 mod mutex;
@@ -23,3 +26,4 @@ mod reentrant;
 mod ring;
 mod rwlock;
 mod support;
+mod wait_group;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lockwork::model::{Explore, enter_forked_child, futex_calls, thread};
 use lockwork::{ArcMutexGuard, Deadline, Mutex, MutexGuard, model_raw};
 
-use super::support::{Watched, beside};
+use super::support::{Watched, beside, let_sleep};
 
 /// A licence to time out at any moment: see the model's notes on time.
 const SOON: Duration = Duration::from_secs(1);
@@ -200,13 +200,6 @@ fn log() -> Arc<Log> {
 
 fn sign(log: &Log, letter: char) {
     log.lock().push(letter);
-}
-
-/// Gets the others to where they have done this many futex operations; how is not varied.
-fn let_sleep(calls: usize) {
-    while futex_calls() < calls {
-        thread::yield_now();
-    }
 }
 
 fn words(words: &[&str]) -> Vec<String> {
