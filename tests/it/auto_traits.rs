@@ -13,11 +13,12 @@ use lockwork::pool::{
 use lockwork::queue::{ArrayQueue, BlockingQueue, IntoIter, PopError, PushError, PushErrorReason};
 use lockwork::{
     ArcFairMutexGuard, ArcMutexGuard, ArcReentrantMutexGuard, ArcRwLockReadGuard,
-    ArcRwLockWriteGuard, Condvar, CondvarAny, Deadline, FairMutex, FairMutexGuard,
+    ArcRwLockWriteGuard, ArcWaitGroupToken, Barrier, BarrierError, BarrierWaitResult, Condvar,
+    CondvarAny, CountError, Deadline, Event, FairMutex, FairMutexGuard, Latch,
     MappedFairMutexGuard, MappedMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard,
     MappedRwLockWriteGuard, Mutex, MutexGuard, Parker, RecursiveRwLock, ReentrantMutex,
     ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
-    Unparker, WaitTimeoutResult,
+    Unparker, WaitGroup, WaitGroupToken, WaitTimeoutResult,
 };
 
 fn error<T: std::error::Error + Send + Sync + 'static>() {}
@@ -161,6 +162,25 @@ fn condvar_parker_deadline() {
     assert!(has!(Deadline: Sync));
 }
 
+/// Words without data: they may go anywhere, and so may what they give out.
+#[test]
+fn events_and_counts() {
+    assert!(has!(Event: Send) && has!(Event: Sync) && has!(Event: Unpin));
+    assert!(has!(Event: UnwindSafe) && has!(Event: RefUnwindSafe));
+    assert!(has!(Latch: Send) && has!(Latch: Sync) && has!(Latch: Unpin));
+    assert!(has!(Latch: UnwindSafe) && has!(Latch: RefUnwindSafe));
+    assert!(has!(WaitGroup: Send) && has!(WaitGroup: Sync) && has!(WaitGroup: Unpin));
+    assert!(has!(WaitGroup: UnwindSafe) && has!(WaitGroup: RefUnwindSafe));
+    assert!(has!(Barrier: Send) && has!(Barrier: Sync) && has!(Barrier: Unpin));
+    assert!(has!(Barrier: UnwindSafe) && has!(Barrier: RefUnwindSafe));
+    assert!(has!(BarrierWaitResult: Send) && has!(BarrierWaitResult: Sync));
+    // A token is there to be sent to whoever does the work.
+    assert!(has!(WaitGroupToken<'static>: Send) && has!(WaitGroupToken<'static>: Sync));
+    assert!(has!(WaitGroupToken<'static>: UnwindSafe) && !has!(WaitGroupToken<'static>: Clone));
+    assert!(has!(ArcWaitGroupToken: Send) && has!(ArcWaitGroupToken: Sync));
+    assert!(has!(ArcWaitGroupToken: UnwindSafe) && !has!(ArcWaitGroupToken: Clone));
+}
+
 #[test]
 fn queues() {
     assert!(has!(ArrayQueue<Movable>: Send));
@@ -213,6 +233,8 @@ fn pool() {
 
 #[test]
 fn errors() {
+    error::<BarrierError>();
+    error::<CountError>();
     error::<PopError>();
     error::<PushError<u8>>();
     error::<PushError<Box<dyn FnOnce() + Send + Sync>>>();
