@@ -88,9 +88,9 @@ done | awk -F'\t' '
             print line " |"
         }
         print ""
-        split("uncontended notify-one-nobody notify-all-nobody rwlock-uncontended permit-uncontended", \
-            free, " ")
-        for (i = 1; i <= 5; i++) {
+        free_ones = split("uncontended notify-one-nobody notify-all-nobody rwlock-uncontended " \
+            "permit-uncontended set-nobody", free, " ")
+        for (i = 1; i <= free_ones; i++) {
             kept = calls[free[i], "lockwork"] == 0
             print (kept ? "met" : "MISSED") ": " free[i] ": lockwork stays out of the kernel"
             broken = broken || !kept

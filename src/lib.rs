@@ -41,6 +41,10 @@
 //! | [`CondvarAny`] | the same with the guards of any of these locks | 16 bytes |
 //! | [`Semaphore`] | at most so many at a time; counting what is made and used up | 16 bytes |
 //! | [`FairSemaphore`] | the same, first come, first served, also for several permits at once | 32 bytes |
+//! | [`Event`] | waiting until something has happened, all or one by one | 4 bytes |
+//! | [`Latch`] | waiting until so many steps are done, once | 4 bytes |
+//! | [`WaitGroup`] | waiting until nothing is under way | 8 bytes |
+//! | [`Barrier`] | meeting, again and again | 8 bytes |
 //! | [`Parker`] | putting one thread to sleep until somebody says go | a pointer |
 //! | [`queue::ArrayQueue`] | handing values over; says "full" and "empty" at once | |
 //! | [`queue::BlockingQueue`] | handing values over; sleeps, with deadlines; can be closed | |
@@ -51,10 +55,12 @@
 //!
 //! One value, several threads: [`Mutex`]; a [`FairMutex`] if everybody's next turn matters more
 //! than the number of turns. Functions that lock and call each other: [`ReentrantMutex`]. Wait
-//! until it is in some state: [`Condvar`], or [`CondvarAny`] with other locks. A stream of values
-//! from some threads to others: [`queue::BlockingQueue`]. Closures to run, and a limit on the
-//! backlog: [`pool::ThreadPool`]. Long reads of a value that seldom changes: [`RwLock`]. A limit on
-//! how many do something at a time: [`Semaphore`].
+//! until it is in some state: [`Condvar`], or [`CondvarAny`] with other locks. Wait for a moment,
+//! without a value: an [`Event`], which may come again; a [`Latch`] for a number of steps known
+//! beforehand, a [`WaitGroup`] for one that is not; a [`Barrier`] where all wait for all. A limit
+//! on how many do something at a time: [`Semaphore`]. A stream of values from some threads to
+//! others: [`queue::BlockingQueue`]. Closures to run, and a limit on the backlog:
+//! [`pool::ThreadPool`]. Long reads of a value that seldom changes: [`RwLock`].
 //! Splitting one loop over all cores: rayon. Waiting on several channels at once:
 //! crossbeam-channel. Holding a lock across an `.await`: tokio. Other systems than Linux:
 //! `std::sync` or `parking_lot`.
@@ -81,8 +87,8 @@
 //! | `loom` | no | with `--cfg loom`: all types on loom's model of memory, constructors no longer `const`; without that, nothing |
 //!
 //! Without features the crate needs neither `std` nor an allocator, and has [`Mutex`],
-//! [`FairMutex`], [`RwLock`], [`Condvar`], [`CondvarAny`], [`Semaphore`], [`FairSemaphore`] and
-//! [`Deadline`].
+//! [`FairMutex`], [`RwLock`], [`Condvar`], [`CondvarAny`], [`Semaphore`], [`FairSemaphore`],
+//! [`Event`], [`Latch`], [`WaitGroup`], [`Barrier`] and [`Deadline`].
 //!
 //! # Platforms
 //!
@@ -119,6 +125,8 @@ mod sync;
 mod sys;
 
 pub use primitive::Deadline;
+#[cfg(feature = "alloc")]
+pub use sync::ArcWaitGroupToken;
 pub use sync::rwlock;
 #[cfg(feature = "alloc")]
 pub use sync::rwlock::{ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard};
@@ -138,7 +146,9 @@ pub use sync::{ArcFairMutexGuard, ArcMutexGuard, Parker, Unparker};
 pub use sync::{
     ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard,
 };
+pub use sync::{Barrier, BarrierError, BarrierWaitResult};
 pub use sync::{Condvar, CondvarAny, WaitGuard, WaitTimeoutResult};
+pub use sync::{CountError, Event, Latch, WaitGroup, WaitGroupToken};
 pub use sync::{FairMutex, FairMutexGuard, MappedFairMutexGuard};
 pub use sync::{MappedMutexGuard, Mutex, MutexGuard};
 

@@ -1,7 +1,8 @@
 //! Side by side measurements of lockwork and its peers.
 //!
-//! Peers: std, parking_lot, usync, pthread (and glibc's adaptive mutex). All are in one binary and
-//! take part in one run; the [`harness`] says how a figure comes about and when it means something.
+//! Peers: std, parking_lot, usync, crossbeam-utils, pthread (and its adaptive mutex). All are in
+//! one binary and take part in one run; the [`harness`] says how a figure comes about and when it
+//! means something.
 //!
 //! # Time
 //!
@@ -9,6 +10,7 @@
 //! cargo bench -p lockwork-bench --bench mutex     # one thread, then 2 to 64 on one lock: 10 min
 //! cargo bench -p lockwork-bench --bench bypass    # 8 threads a core: who is overtaken how often
 //! cargo bench -p lockwork-bench --bench condvar   # notify, ping-pong, notify_all, bounded buffer
+//! cargo bench -p lockwork-bench --bench event     # barriers, turns by tokens, groups
 //! cargo bench -p lockwork-bench --bench futex     # futex calls per operation under contention
 //! cargo bench -p lockwork-bench --bench rwlock    # one thread, then 2 and 8 with 0 to 50 % writes
 //! cargo bench -p lockwork-bench --bench semaphore # alone, taking turns, release(16) to 16
@@ -36,12 +38,13 @@
 //!
 //! # Layout
 //!
-//! [`locks`], [`rwlocks`], [`condvars`] and [`semaphores`] hold the adapters, [`scenarios`] what
-//! threads do with them, `benches/*.rs` the grids and bars, `src/bin/` the counting tools.
+//! [`locks`], [`rwlocks`], [`condvars`], [`semaphores`] and [`meetings`] hold the adapters,
+//! [`scenarios`] what threads do with them, `benches/*.rs` the grids and bars, `src/bin/` the counting tools.
 
 pub mod condvars;
 pub mod harness;
 pub mod locks;
+pub mod meetings;
 pub mod rwlocks;
 pub mod scenarios;
 pub mod semaphores;

@@ -126,7 +126,6 @@ impl<S: Scope> Futex<S> {
         self.word.fetch_or(bits, order)
     }
 
-    #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn fetch_add(&self, value: u32, order: Ordering) -> u32 {
         self.word.fetch_add(value, order)
@@ -235,6 +234,7 @@ impl<S: Scope> Futex64<S> {
         self.word.fetch_add(value, order)
     }
 
+    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn fetch_sub(&self, value: u64, order: Ordering) -> u64 {
         self.word.fetch_sub(value, order)

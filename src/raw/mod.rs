@@ -6,10 +6,13 @@
 
 #![allow(unreachable_pub, reason = "public in the model build, and later for other lock traits")]
 
+mod barrier;
 mod condvar;
+mod event;
 #[cfg(feature = "alloc")]
 mod event_count;
 mod fair_semaphore;
+mod latch;
 mod list_lock;
 mod mutex;
 #[cfg(feature = "alloc")]
@@ -21,11 +24,16 @@ mod relock;
 mod ring;
 mod rwlock;
 mod semaphore;
+mod wait_group;
+mod waitable;
 
+pub use barrier::{Barrier, Breach};
 pub use condvar::Condvar;
+pub use event::Event;
 #[cfg(feature = "alloc")]
 pub use event_count::EventCount;
 pub use fair_semaphore::FairSemaphore;
+pub use latch::Latch;
 pub use mutex::Mutex;
 #[cfg(feature = "alloc")]
 pub use parker::Parker;
@@ -39,3 +47,5 @@ pub use relock::{Fair, Plain, Reader, Relock, Upgradable, Writer};
 pub use ring::{PopError, PushError, Ring};
 pub use rwlock::RwLock;
 pub use semaphore::{MAX_PERMITS, Refusal, Semaphore};
+pub use wait_group::WaitGroup;
+pub(crate) use waitable::Waitable;

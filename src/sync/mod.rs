@@ -1,9 +1,14 @@
-//! Layer 3: locks with the data they guard, and the guards that prove a lock is held.
+//! Layer 3: locks with the data they guard, and the guards that prove a lock is held; and what
+//! threads wait for each other with.
 
+mod barrier;
 mod condvar;
 mod condvar_any;
+mod count_error;
+mod event;
 mod exclusive;
 mod fair_mutex;
+mod latch;
 mod mutex;
 #[cfg(feature = "alloc")]
 mod parker;
@@ -12,12 +17,17 @@ mod reentrant_mutex;
 pub mod rwlock;
 pub mod semaphore;
 mod suspend;
+mod wait_group;
 
+pub use barrier::{Barrier, BarrierError, BarrierWaitResult};
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use condvar_any::CondvarAny;
+pub use count_error::CountError;
+pub use event::Event;
 #[cfg(feature = "alloc")]
 pub use fair_mutex::ArcFairMutexGuard;
 pub use fair_mutex::{FairMutex, FairMutexGuard, MappedFairMutexGuard};
+pub use latch::Latch;
 #[cfg(feature = "alloc")]
 pub use mutex::ArcMutexGuard;
 pub use mutex::{MappedMutexGuard, Mutex, MutexGuard};
@@ -28,3 +38,6 @@ pub use reentrant_mutex::{
     ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard,
 };
 pub use suspend::WaitGuard;
+#[cfg(feature = "alloc")]
+pub use wait_group::ArcWaitGroupToken;
+pub use wait_group::{WaitGroup, WaitGroupToken};

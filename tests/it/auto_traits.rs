@@ -14,12 +14,13 @@ use lockwork::queue::{ArrayQueue, BlockingQueue, IntoIter, PopError, PushError, 
 use lockwork::semaphore::{AcquireError, Closed, Full, TryAcquireError};
 use lockwork::{
     ArcFairMutexGuard, ArcFairSemaphorePermit, ArcMutexGuard, ArcReentrantMutexGuard,
-    ArcRwLockReadGuard, ArcRwLockWriteGuard, ArcSemaphorePermit, Condvar, CondvarAny, Deadline,
-    FairMutex, FairMutexGuard, FairSemaphore, FairSemaphorePermit, MappedFairMutexGuard,
+    ArcRwLockReadGuard, ArcRwLockWriteGuard, ArcSemaphorePermit, ArcWaitGroupToken, Barrier,
+    BarrierError, BarrierWaitResult, Condvar, CondvarAny, CountError, Deadline, Event, FairMutex,
+    FairMutexGuard, FairSemaphore, FairSemaphorePermit, Latch, MappedFairMutexGuard,
     MappedMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard, MappedRwLockWriteGuard,
     Mutex, MutexGuard, Parker, RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard, RwLock,
     RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
-    Unparker, WaitTimeoutResult,
+    Unparker, WaitGroup, WaitGroupToken, WaitTimeoutResult,
 };
 
 fn error<T: std::error::Error + Send + Sync + 'static>() {}
@@ -181,6 +182,25 @@ fn semaphores() {
     error::<TryAcquireError>();
 }
 
+/// Words without data: they may go anywhere, and so may what they give out.
+#[test]
+fn events_and_counts() {
+    assert!(has!(Event: Send) && has!(Event: Sync) && has!(Event: Unpin));
+    assert!(has!(Event: UnwindSafe) && has!(Event: RefUnwindSafe));
+    assert!(has!(Latch: Send) && has!(Latch: Sync) && has!(Latch: Unpin));
+    assert!(has!(Latch: UnwindSafe) && has!(Latch: RefUnwindSafe));
+    assert!(has!(WaitGroup: Send) && has!(WaitGroup: Sync) && has!(WaitGroup: Unpin));
+    assert!(has!(WaitGroup: UnwindSafe) && has!(WaitGroup: RefUnwindSafe));
+    assert!(has!(Barrier: Send) && has!(Barrier: Sync) && has!(Barrier: Unpin));
+    assert!(has!(Barrier: UnwindSafe) && has!(Barrier: RefUnwindSafe));
+    assert!(has!(BarrierWaitResult: Send) && has!(BarrierWaitResult: Sync));
+    // A token is there to be sent to whoever does the work.
+    assert!(has!(WaitGroupToken<'static>: Send) && has!(WaitGroupToken<'static>: Sync));
+    assert!(has!(WaitGroupToken<'static>: UnwindSafe) && !has!(WaitGroupToken<'static>: Clone));
+    assert!(has!(ArcWaitGroupToken: Send) && has!(ArcWaitGroupToken: Sync));
+    assert!(has!(ArcWaitGroupToken: UnwindSafe) && !has!(ArcWaitGroupToken: Clone));
+}
+
 #[test]
 fn queues() {
     assert!(has!(ArrayQueue<Movable>: Send));
@@ -233,6 +253,8 @@ fn pool() {
 
 #[test]
 fn errors() {
+    error::<BarrierError>();
+    error::<CountError>();
     error::<PopError>();
     error::<PushError<u8>>();
     error::<PushError<Box<dyn FnOnce() + Send + Sync>>>();

@@ -6,8 +6,9 @@
 use lockwork::queue::{ArrayQueue, BlockingQueue};
 use lockwork::rwlock::{Lock, ReadGuard, UpgradableReadGuard, WriteGuard};
 use lockwork::{
-    Condvar, CondvarAny, FairMutex, FairMutexGuard, FairSemaphore, Mutex, MutexGuard, Parker,
-    RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard, RwLock, Semaphore,
+    Barrier, Condvar, CondvarAny, Event, FairMutex, FairMutexGuard, FairSemaphore, Latch, Mutex,
+    MutexGuard, Parker, RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard, RwLock, Semaphore,
+    WaitGroup,
 };
 
 use super::support::threads::{asleep, words_of};
@@ -55,6 +56,7 @@ fn uncontended_operations_enter_no_kernel() {
     let parker = Parker::new();
     let (mutex, changed) = (Mutex::new((0, 0)), Condvar::new());
     let (fair, reentrant) = (FairMutex::new(0), ReentrantMutex::new(()));
+    let (manual, auto, group) = (Event::manual(), Event::auto(), WaitGroup::new());
     let any = CondvarAny::new();
     let array = ArrayQueue::new(3);
     let blocking = BlockingQueue::new(3);
@@ -90,6 +92,21 @@ fn uncontended_operations_enter_no_kernel() {
             parker.unparker().unpark();
             parker.unparker().unpark();
             parker.park();
+            for event in [&manual, &auto] {
+                event.set();
+                event.set();
+                event.wait();
+                assert_eq!(event.is_set(), event.reset());
+                assert!(!event.reset() && !event.try_wait());
+            }
+            let latch = Latch::new(2);
+            latch.count_down(1);
+            latch.arrive_and_wait();
+            group.add(1);
+            drop(group.token());
+            group.done();
+            group.wait();
+            assert!(Barrier::new(1).wait().is_ok());
             assert_eq!(array.push(i), Ok(()));
             assert_eq!(array.pop(), Some(i));
             assert_eq!(array.pop(), None);
@@ -249,9 +266,25 @@ fn one_call_after_a_waiter_timed_out() {
     let (semaphore, fair_semaphore) = (Semaphore::new(0), FairSemaphore::new(0));
     assert!(semaphore.acquire_for(Duration::from_millis(1)).is_err());
     assert!(fair_semaphore.acquire_for(Duration::from_millis(1)).is_err());
+    // An automatic event counts its waiters, so it leaves none behind; the others leave a mark.
+    let (manual, auto) = (Event::manual(), Event::auto());
+    assert!(!manual.wait_for(Duration::from_millis(1)) && !auto.wait_for(Duration::from_millis(1)));
+    manual.set(); // may enter the kernel
+    let group = WaitGroup::new();
+    group.add(1);
+    assert!(!group.wait_for(Duration::from_millis(1)));
+    group.done(); // may enter the kernel
+    let barrier = Barrier::new(2);
+    assert!(barrier.wait_for(Duration::from_millis(1)).is_err());
     forbidden(|| {
         assert!(semaphore.release(1).is_ok() && semaphore.acquire().is_ok());
         assert!(fair_semaphore.release(1).is_ok() && fair_semaphore.acquire().is_ok());
+        auto.set();
+        assert!(manual.reset());
+        manual.set();
+        group.add(1);
+        group.done();
+        barrier.reset();
         drop((mutex.lock(), fair.lock()));
         drop((table.write(), recursive.write()));
         drop((table.read(), recursive.upgradable_read()));

@@ -13,7 +13,10 @@ use std::time::Duration;
 
 use lockwork::queue::{ArrayQueue, BlockingQueue, PopError, PushErrorReason};
 use lockwork::rwlock::{Lock, UpgradableReadGuard, WriteGuard};
-use lockwork::{Condvar, FairSemaphore, Mutex, Parker, Semaphore};
+use lockwork::{
+    Barrier, BarrierError, Condvar, Event, FairSemaphore, Latch, Mutex, Parker, Semaphore,
+    WaitGroup,
+};
 
 use super::support::random::{Rng, seed};
 use super::support::scaled;
@@ -1021,6 +1024,235 @@ mod parker {
             }
             unparking.join().unwrap();
         });
+    }
+}
+
+mod event {
+    use super::*;
+
+    /// The turn goes round a ring of threads, each with an automatic event of its own.
+    #[test]
+    fn ring() {
+        let watchdog = Watchdog::start();
+        let (threads, laps) = (crowd(), scaled(1_500));
+        let mine: Vec<_> = (0..threads).map(|_| Event::auto()).collect();
+        let turns = Mutex::new(0);
+        mine[0].set();
+        together(threads, |me| {
+            for _ in 0..laps {
+                mine[me].wait();
+                *turns.try_lock().expect("it is nobody else's turn") += 1;
+                mine[(me + 1) % threads].set();
+                watchdog.tick();
+            }
+        });
+        assert_eq!(turns.into_inner(), threads * laps);
+    }
+
+    /// One token for all, as a mutex: every set is taken by one thread, limits or not.
+    #[test]
+    fn one_at_a_time() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let (threads, rounds) = (crowd(), scaled(4_000));
+        let (token, halves) = (Event::auto(), Mutex::new(Halves::default()));
+        token.set();
+        let entered = together(threads, |i| {
+            let mut rng = Rng::stream(seed, i as u64);
+            let mut entered = 0;
+            for round in 0..rounds {
+                if i % 2 == 0 {
+                    token.wait();
+                } else if !token.wait_for(soon(&mut rng)) {
+                    continue;
+                }
+                halves.try_lock().expect("the token is here").add(&mut rng);
+                entered += 1;
+                if rng.one_in(32) {
+                    thread::yield_now(); // the others sleep
+                }
+                token.set();
+                if round % 64 == 0 {
+                    watchdog.tick();
+                }
+            }
+            entered
+        });
+        assert!(token.try_wait() && !token.try_wait());
+        assert_eq!(halves.into_inner().left, entered.iter().sum::<u64>());
+    }
+
+    /// Producers set, one consumer resets, looks, and waits if there was nothing.
+    #[test]
+    fn reset_and_look() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let (producers, each) = (crowd(), scaled(4_000));
+        let (event, work) = (Event::manual(), AtomicUsize::new(0));
+        together(producers + 1, |i| {
+            let mut rng = Rng::stream(seed, i as u64);
+            if i > 0 {
+                for _ in 0..each {
+                    work.fetch_add(1, Relaxed);
+                    event.set();
+                    if rng.one_in(8) {
+                        thread::yield_now();
+                    }
+                }
+                return;
+            }
+            let mut missing = producers * each;
+            while missing > 0 {
+                event.reset();
+                match work.swap(0, Relaxed) {
+                    0 => event.wait(),
+                    found => missing -= found,
+                }
+                watchdog.tick();
+            }
+        });
+    }
+}
+
+mod latch {
+    use super::*;
+
+    /// Half of the crowd steps, the other half waits, on one latch after the other.
+    #[test]
+    fn many() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let (pairs, count) = (crowd() / 2, scaled(2_000));
+        let latches: Vec<_> = (0..count).map(|_| Latch::new(pairs as u32)).collect();
+        let steps: Vec<_> = (0..count).map(|_| AtomicUsize::new(0)).collect();
+        together(2 * pairs, |i| {
+            let mut rng = Rng::stream(seed, i as u64);
+            for (latch, steps) in latches.iter().zip(&steps) {
+                if i < pairs {
+                    work(&mut rng);
+                    steps.fetch_add(1, Relaxed);
+                    latch.count_down(1);
+                } else {
+                    latch.wait();
+                    assert_eq!(steps.load(Relaxed), pairs);
+                }
+                watchdog.tick();
+            }
+        });
+    }
+}
+
+mod wait_group {
+    use super::*;
+
+    /// A group in use again and again, by one who waits for each batch, and others who wait for any
+    /// zero, with limits and without.
+    #[test]
+    fn batches() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let (workers, batches) = (crowd(), scaled(1_000));
+        let group = Arc::new(WaitGroup::new());
+        let jobs = BlockingQueue::new(workers);
+        let (done, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+        together(workers + 3, |i| {
+            let mut rng = Rng::stream(seed, i as u64);
+            if i < workers {
+                while let Ok(token) = jobs.pop() {
+                    work(&mut rng);
+                    done.fetch_add(1, Relaxed);
+                    drop(token);
+                }
+            } else if i == workers {
+                for batch in 1..=batches {
+                    for _ in 0..workers {
+                        jobs.push(group.token_arc()).expect("open");
+                    }
+                    group.wait();
+                    assert_eq!(done.load(Relaxed), batch * workers);
+                    watchdog.tick();
+                }
+                over.store(true, Relaxed);
+                jobs.close();
+            } else {
+                while !over.load(Relaxed) {
+                    if i % 2 == 0 {
+                        group.wait();
+                    } else {
+                        let _in_time = group.wait_for(soon(&mut rng));
+                    }
+                    if rng.one_in(4) {
+                        thread::yield_now();
+                    }
+                }
+            }
+        });
+        assert_eq!(group.count(), 0);
+    }
+}
+
+mod barrier {
+    use super::*;
+
+    /// Nobody is a meeting ahead or behind.
+    #[test]
+    fn meetings() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let (threads, meetings) = (crowd(), scaled(1_500));
+        let barrier = Barrier::new(threads);
+        let at: Vec<_> = (0..threads).map(|_| AtomicUsize::new(0)).collect();
+        let leaders = together(threads, |me| {
+            let mut rng = Rng::stream(seed, me as u64);
+            let mut leader = 0;
+            for meeting in 1..=meetings {
+                at[me].store(meeting, Relaxed);
+                if rng.one_in(4) {
+                    work(&mut rng);
+                }
+                leader += usize::from(barrier.wait().expect("nobody gives up").is_leader());
+                for other in &at {
+                    let other = other.load(Relaxed);
+                    assert!(other == meeting || other == meeting + 1, "{other} at {meeting}");
+                }
+                watchdog.tick();
+            }
+            leader
+        });
+        assert_eq!(leaders.into_iter().sum::<usize>(), meetings);
+    }
+
+    /// Limits that often pass, and one that mends: `Ok` is only said if all have come.
+    #[test]
+    fn broken_and_mended() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let (threads, rounds) = (crowd(), scaled(2_000));
+        let barrier = Barrier::new(threads);
+        let (arrivals, met) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let inside = AtomicUsize::new(threads);
+        together(threads + 1, |i| {
+            let mut rng = Rng::stream(seed, i as u64);
+            if i == threads {
+                while inside.load(Relaxed) > 0 {
+                    if barrier.is_broken() {
+                        barrier.reset();
+                    }
+                    thread::yield_now();
+                }
+                return;
+            }
+            for _ in 0..rounds {
+                let before = arrivals.fetch_add(1, Relaxed);
+                match barrier.wait_for(soon(&mut rng)) {
+                    Ok(_) => {
+                        let now = arrivals.load(Relaxed);
+                        // All others came since this one did, or were there.
+                        assert!(now >= threads, "{before} then {now}");
+                        met.fetch_add(1, Relaxed);
+                    }
+                    Err(BarrierError::Broken) => thread::yield_now(),
+                    Err(_) => {}
+                }
+                watchdog.tick();
+            }
+            inside.fetch_sub(1, Relaxed);
+        });
+        println!("{} of {} met", met.into_inner(), threads * rounds);
     }
 }
 

@@ -9,12 +9,15 @@
 //! the executions that must be reached, so an explorer that lost its sight fails too.
 #![cfg(all(loom, feature = "loom"))]
 
+mod barrier;
 mod blocking_queue;
 mod condvar;
 mod condvar_any;
+mod event;
 mod event_count;
 mod fair_mutex;
 mod fair_semaphore;
+mod latch;
 mod litmus;
 mod mutants;
 mod mutex;
@@ -25,3 +28,4 @@ mod ring;
 mod rwlock;
 mod semaphore;
 mod support;
+mod wait_group;

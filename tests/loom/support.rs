@@ -57,3 +57,27 @@ pub(crate) fn let_sleep(calls: usize) {
         thread::yield_now();
     }
 }
+
+/// Something in memory that its user makes something else of, while others may still be on their
+/// way out of its methods: if they touch it, they touch the new one.
+pub(crate) struct Reused<T>(std::cell::UnsafeCell<T>);
+
+// SAFETY: loom runs all threads of a model on one thread of the system.
+unsafe impl<T> Sync for Reused<T> {}
+
+impl<T> Reused<T> {
+    pub(crate) fn new(value: T) -> Arc<Self> {
+        Arc::new(Self(std::cell::UnsafeCell::new(value)))
+    }
+
+    pub(crate) fn get(&self) -> &T {
+        // SAFETY: `make_another` leaves a value of the same type in the same place.
+        unsafe { &*self.0.get() }
+    }
+
+    pub(crate) fn make_another(&self, value: T) {
+        // SAFETY: one thread of the system, which is not in the middle of reading it. That none of
+        // those that are still in a method looks at it again is what the models check.
+        unsafe { *self.0.get() = value };
+    }
+}

@@ -9,9 +9,9 @@ use std::time::Duration;
 use lockwork::queue::{ArrayQueue, BlockingQueue, PopError};
 use lockwork::rwlock::Lock;
 use lockwork::{
-    Condvar, CondvarAny, FairMutex, FairMutexGuard, FairSemaphore, Mutex, MutexGuard, Parker,
-    RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard,
-    RwLockUpgradableReadGuard, RwLockWriteGuard, Semaphore,
+    Barrier, BarrierError, Condvar, CondvarAny, Event, FairMutex, FairMutexGuard, FairSemaphore,
+    Latch, Mutex, MutexGuard, Parker, RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard, RwLock,
+    RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard, Semaphore, WaitGroup,
 };
 
 use super::forking::{fork, raw_clone};
@@ -54,6 +54,10 @@ pub(crate) const CASES: &[Case] = &[
     ("fork::waiters_of_a_semaphore", || waiters_of_a_semaphore(|child| fork(child))),
     ("fork::waiters_of_a_semaphore_raw_clone", || waiters_of_a_semaphore(|child| raw_clone(child))),
     ("fork::semaphores_in_use", semaphores_in_use),
+    ("fork::events", || events(|child| fork(child))),
+    ("fork::events_raw_clone", || events(|child| raw_clone(child))),
+    ("fork::latches_and_groups", latches_and_groups),
+    ("fork::a_barrier", a_barrier),
     ("fork::queues_at_rest", queues_at_rest),
     ("fork::queues_with_sleepers", queues_with_sleepers),
 ];
@@ -909,6 +913,104 @@ fn a_parker() -> Outcome {
         unparker.unpark();
         sleeper.join().unwrap();
     });
+    Outcome::Passed
+}
+
+/// Sets, waits and resets among the threads of this process, on an event that is not set.
+fn use_event(event: &Event) {
+    let auto = format!("{event:?}").contains("auto");
+    assert!(!event.wait_for(Duration::from_millis(1)));
+    thread::scope(|s| {
+        let sleepers = [(); 2].map(|()| asleep(s, words_of(event), || event.wait()));
+        event.set();
+        if auto {
+            while event.is_set() {
+                thread::yield_now();
+            }
+            event.set();
+        }
+        join_all(sleepers);
+    });
+    assert_eq!(event.reset(), !auto);
+}
+
+/// Set or not, as it was; those who wait for it are there in one process, and are let go there.
+fn events(fork: impl Fn(&mut dyn FnMut())) -> Outcome {
+    for event in [Event::manual(), Event::auto()] {
+        thread::scope(|s| {
+            let event = &event;
+            let sleeper = asleep(s, words_of(event), || event.wait());
+            fork(&mut || {
+                use_event(event);
+                event.set();
+                assert!(event.try_wait());
+            });
+            assert!(!sleeper.is_finished() && !event.is_set());
+            event.set();
+            sleeper.join().unwrap();
+        });
+        event.set();
+        fork(&mut || assert!(event.try_wait()));
+        assert!(event.reset(), "the child took its own");
+        use_event(&event);
+    }
+    Outcome::Passed
+}
+
+/// The count is what it was, and who was to go on with it may be a thread of the child.
+fn latches_and_groups() -> Outcome {
+    let (latch, group) = (Latch::new(2), WaitGroup::new());
+    group.add(2);
+    thread::scope(|s| {
+        let (latch, group) = (&latch, &group);
+        let at_the_latch = asleep(s, words_of(latch), || latch.wait());
+        let at_the_group = asleep(s, words_of(group), || group.wait());
+        fork(|| {
+            assert!(!latch.wait_for(Duration::from_millis(1)));
+            assert!(!group.wait_for(Duration::from_millis(1)));
+            thread::scope(|s| {
+                let sleeper = asleep(s, words_of(latch), || latch.wait());
+                latch.count_down(2);
+                sleeper.join().unwrap();
+                let sleeper = asleep(s, words_of(group), || group.wait());
+                assert_eq!(group.try_done(2), Ok(()));
+                sleeper.join().unwrap();
+            });
+            let token = group.token();
+            thread::scope(|s| drop(s.spawn(move || drop(token))));
+            group.wait();
+        });
+        assert_eq!((latch.count(), group.count()), (2, 2));
+        latch.count_down(2);
+        assert_eq!(group.try_done(2), Ok(()));
+        at_the_latch.join().unwrap();
+        at_the_group.join().unwrap();
+    });
+    Outcome::Passed
+}
+
+/// Free, it works in the child. With somebody there who is not there in the child, a reset mends
+/// it.
+fn a_barrier() -> Outcome {
+    let barrier = Barrier::new(3);
+    let meet_often = || {
+        together(3, |_| (0..100).for_each(|_| assert!(barrier.wait().is_ok())));
+    };
+    meet_often();
+    fork(meet_often);
+    thread::scope(|s| {
+        let sleeper = asleep(s, words_of(&barrier), || barrier.wait());
+        fork(|| {
+            assert_eq!(barrier.waiting(), 1);
+            assert_eq!(barrier.wait_for(Duration::from_millis(1)), Err(BarrierError::TimedOut));
+            barrier.reset();
+            meet_often();
+        });
+        assert_eq!(barrier.waiting(), 1);
+        barrier.reset();
+        assert_eq!(sleeper.join().unwrap(), Err(BarrierError::Broken));
+    });
+    meet_often();
     Outcome::Passed
 }
 

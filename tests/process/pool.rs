@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use lockwork::Deadline;

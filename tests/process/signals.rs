@@ -12,8 +12,9 @@ use lockwork::pool::ThreadPool;
 use lockwork::queue::{BlockingQueue, PopError, PushErrorReason};
 use lockwork::rwlock::{Lock, UpgradableReadGuard};
 use lockwork::{
-    Condvar, CondvarAny, FairMutex, FairSemaphore, Mutex, Parker, RecursiveRwLock, ReentrantMutex,
-    ReentrantMutexGuard, RwLock, Semaphore, Unparker,
+    Barrier, BarrierError, Condvar, CondvarAny, Event, FairMutex, FairSemaphore, Latch, Mutex,
+    Parker, RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard, RwLock, Semaphore, Unparker,
+    WaitGroup,
 };
 
 use super::runner::{Case, Outcome, run_limited};
@@ -26,6 +27,8 @@ pub(crate) const CASES: &[Case] = &[
     ("signals::hand_overs_under_a_storm", hand_overs_under_a_storm),
     ("signals::limits_under_a_storm", limits_under_a_storm),
     ("signals::endless_waits_under_a_storm", endless_waits_under_a_storm),
+    ("signals::events_under_a_storm", events_under_a_storm),
+    ("signals::sets_in_a_handler", sets_in_a_handler),
     ("signals::a_pool_under_a_storm", a_pool_under_a_storm),
     ("signals::stopped_and_continued", stopped_and_continued),
     ("signals::restarted_waits_while_moved", restarted_waits_while_moved),
@@ -384,6 +387,133 @@ struct SendGuard<G>(#[allow(dead_code, reason = "dropped")] G);
 // SAFETY: the locks that it is used for record no owner, so it does not matter which thread unlocks
 // them; only the types are stricter. The test needs an owner that does not sleep.
 unsafe impl<G> Send for SendGuard<G> {}
+
+/// Events, latches, groups and barriers: hand-overs, limits, and waits without an end.
+fn events_under_a_storm() -> Outcome {
+    let rounds = 400;
+    let events = [const { Event::auto() }; 4];
+    events[0].set();
+    storm("events", 4, |i| {
+        for round in 0..rounds {
+            if round % 2 == 0 {
+                events[i].wait();
+            } else {
+                assert!(events[i].wait_for(Duration::MAX));
+            }
+            assert!(!events[i].is_set());
+            events[(i + 1) % 4].set();
+        }
+    });
+
+    let barrier = Barrier::new(4);
+    storm("barrier", 4, |i| {
+        for round in 0..rounds {
+            let limit = if (i + round) % 2 == 0 { Duration::MAX } else { Duration::from_secs(600) };
+            assert!(barrier.wait().is_ok() && barrier.wait_for(limit).is_ok());
+        }
+    });
+
+    let (manual, auto, latch) = (Event::manual(), Event::auto(), Latch::new(1));
+    let (group, barrier) = (WaitGroup::new(), Barrier::new(2));
+    group.add(1);
+    storm("limits of events", 5, |i| {
+        for round in 0..40 {
+            let wait = Duration::from_micros(500 + 100 * (round % 10));
+            let start = Instant::now();
+            match i {
+                0 => assert!(!manual.wait_for(wait)),
+                1 => assert!(!auto.wait_for(wait)),
+                2 => assert!(!latch.wait_for(wait)),
+                3 => assert!(!group.wait_for(wait)),
+                _ => {
+                    assert_eq!(barrier.wait_for(wait), Err(BarrierError::TimedOut));
+                    barrier.reset();
+                }
+            }
+            assert!(start.elapsed() >= wait, "operation {i}: {:?} of {wait:?}", start.elapsed());
+        }
+    });
+
+    let told = AtomicBool::new(false);
+    let runs = storm("endless waits for events", 6, |i| {
+        let far = Instant::now() + Duration::from_secs(60 * 60 * 24 * 365 * 200);
+        match i {
+            0 => manual.wait(),
+            1 => assert!(auto.wait_until(far)),
+            2 => latch.wait(),
+            3 => assert!(group.wait_for(Duration::MAX)),
+            4 => assert!(!barrier.wait_until(far).unwrap().is_leader()),
+            _ => {
+                let before = INTERRUPTED.load(Relaxed);
+                while INTERRUPTED.load(Relaxed) - before < 5 * enough() {
+                    pass(Duration::from_millis(10));
+                }
+                told.store(true, Relaxed);
+                manual.set();
+                auto.set();
+                latch.count_down(1);
+                group.done();
+                // Whoever was only just coming comes last.
+                while barrier.waiting() == 0 {
+                    thread::yield_now();
+                }
+                assert!(barrier.wait().unwrap().is_leader());
+            }
+        }
+        assert!(told.load(Relaxed), "operation {i} returned by itself");
+    });
+    assert_eq!(runs, 1, "the last thread waited for the storm");
+    Outcome::Passed
+}
+
+static CALLED: Event = Event::auto();
+static UNDER_WAY: WaitGroup = WaitGroup::new();
+
+/// A set that wakes enters the kernel, in the middle of whatever was interrupted, and leaves
+/// `errno` what it was.
+extern "C" fn call(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    // SAFETY: the C library's pointer to this thread's own variable.
+    let errno = unsafe { *libc::__errno_location() };
+    CALLED.set();
+    UNDER_WAY.add(1);
+    UNDER_WAY.done();
+    // SAFETY: as above.
+    assert_eq!(unsafe { *libc::__errno_location() }, errno);
+    HANDLED.fetch_add(1, Relaxed);
+}
+
+/// What a handler sets, counts and takes off arrives, also if it interrupted just that.
+fn sets_in_a_handler() -> Outcome {
+    install(call);
+    let (targets, busy) = (Targets::new(1), AtomicUsize::new(1));
+    let (enough, called) = (scaled(500) as u64, AtomicU64::new(0));
+    together(3, |i| match i {
+        0 => {
+            targets.tids[0].store(tid(), Relaxed);
+            while HANDLED.load(Relaxed) < enough {
+                call(0, std::ptr::null_mut(), std::ptr::null_mut());
+                HANDLED.fetch_sub(1, Relaxed);
+            }
+            targets.tids[0].store(0, Relaxed);
+            busy.store(0, Relaxed);
+        }
+        1 => {
+            targets.shoot(&busy);
+            // For one who waits for a handler that has been.
+            CALLED.set();
+        }
+        _ => {
+            while HANDLED.load(Relaxed) < enough {
+                CALLED.wait();
+                called.fetch_add(1, Relaxed);
+            }
+        }
+    });
+    assert_eq!(UNDER_WAY.count(), 0);
+    say(&format!("{} handlers, {} sets arrived", HANDLED.load(Relaxed), called.load(Relaxed)));
+    assert!(called.into_inner() > 0);
+    Outcome::Passed
+}
 
 fn a_pool_under_a_storm() -> Outcome {
     let pool = ThreadPool::builder().threads(2).queue_capacity(2).build().unwrap();

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use lockwork::pool::{RejectionPolicy, ThreadPool};
 use lockwork::queue::BlockingQueue;
-use lockwork::{Condvar, Mutex, Parker};
+use lockwork::{Barrier, Condvar, Event, Mutex, Parker};
 
 use super::threads::together;
 
@@ -15,6 +15,7 @@ pub(crate) fn mixed(threads: usize, rounds: usize) {
     ring(threads, rounds.div_ceil(4));
     delivery(threads, rounds);
     parkers(rounds);
+    events_and_meetings(threads, rounds.div_ceil(4));
     tasks(threads, rounds);
 }
 
@@ -82,6 +83,19 @@ fn parkers(rounds: usize) {
             if i == 1 {
                 other.unpark();
             }
+        }
+    });
+}
+
+fn events_and_meetings(threads: usize, rounds: usize) {
+    let turns: Vec<_> = (0..threads).map(|_| Event::auto()).collect();
+    let barrier = Barrier::new(threads);
+    turns[0].set();
+    together(threads, |me| {
+        for _ in 0..rounds {
+            turns[me].wait();
+            turns[(me + 1) % threads].set();
+            barrier.wait().expect("nobody gives up");
         }
     });
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod child;
 pub(crate) mod load;
+pub(crate) mod page;
 pub(crate) mod proc;
 pub(crate) mod random;
 pub(crate) mod seccomp;

@@ -4,6 +4,7 @@ pub mod bounded_buffer;
 pub mod broadcast;
 pub mod bypass;
 pub mod contended;
+pub mod meet;
 pub mod notify;
 pub mod permits;
 pub mod ping_pong;

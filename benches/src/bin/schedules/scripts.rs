@@ -3,6 +3,7 @@
 use crate::cast::Actor;
 use crate::rwlock;
 use lockwork_bench::condvars::{Condvars, Lockwork, ParkingLot, Pthread, PthreadMutex, Std, Usync};
+use lockwork_bench::meetings::{Meeting, PthreadBarrier};
 use lockwork_bench::semaphores::{SemT, Semaphores};
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,15 @@ pub(crate) fn all() -> Vec<Script> {
     permits("release-16", Lockwork::NAME, release_many::<lockwork::Semaphore>);
     permits("release-16", Pthread::NAME, release_many::<SemT>);
     permits("release-16-fair", Lockwork::NAME, release_many::<lockwork::FairSemaphore>);
+    let mut add = |schedule, peer, play: Box<dyn Fn(u64)>| {
+        scripts.push(Script { schedule, peer, play });
+    };
+    add("set-nobody", "lockwork", Box::new(set_nobody));
+    add("set-all-8", "lockwork", Box::new(|times| set_all(times, MANY)));
+    add("set-one", "lockwork", Box::new(set_one));
+    add("barrier-8", "lockwork", Box::new(|times| meet::<lockwork::Barrier>(times, MANY)));
+    add("barrier-8", "std", Box::new(|times| meet::<std::sync::Barrier>(times, MANY)));
+    add("barrier-8", "pthread", Box::new(|times| meet::<PthreadBarrier>(times, MANY)));
     scripts
 }
 
@@ -73,6 +83,71 @@ fn release_many<S: Semaphores>(times: u64) {
         }
         semaphore.release(WAITERS);
         waiters.iter().for_each(Actor::await_done);
+    }
+}
+
+/// A sets and resets events of both kinds; nobody waits.
+fn set_nobody(times: u64) {
+    let (manual, auto) = (lockwork::Event::manual(), lockwork::Event::auto());
+    for _ in 0..times {
+        manual.set();
+        auto.set();
+        manual.reset();
+        auto.reset();
+    }
+}
+
+/// Waiters go to sleep; A sets; all get through.
+fn set_all(times: u64, waiters: usize) {
+    let event = Arc::new(lockwork::Event::manual());
+    let waits = || {
+        let event = Arc::clone(&event);
+        Actor::engage(move || event.wait())
+    };
+    let waiters: Vec<Actor> = (0..waiters).map(|_| waits()).collect();
+    for _ in 0..times {
+        for waiter in &waiters {
+            waiter.cue();
+            waiter.await_asleep();
+        }
+        event.set();
+        waiters.iter().for_each(Actor::await_done);
+        event.reset();
+    }
+}
+
+/// B waits for an automatic event; A sets it, and once more when B has gone.
+fn set_one(times: u64) {
+    let event = Arc::new(lockwork::Event::auto());
+    let theirs = Arc::clone(&event);
+    let b = Actor::engage(move || theirs.wait());
+    for _ in 0..times {
+        b.cue();
+        b.await_asleep();
+        event.set();
+        b.await_done();
+        event.set();
+        event.reset();
+    }
+}
+
+/// All but one come to a barrier and sleep; A comes last.
+fn meet<M: Meeting + 'static>(times: u64, parties: usize) {
+    let barrier = Arc::new(M::of(parties));
+    let meets = || {
+        let barrier = Arc::clone(&barrier);
+        Actor::engage(move || {
+            barrier.meet();
+        })
+    };
+    let others: Vec<Actor> = (1..parties).map(|_| meets()).collect();
+    for _ in 0..times {
+        for other in &others {
+            other.cue();
+            other.await_asleep();
+        }
+        barrier.meet();
+        others.iter().for_each(Actor::await_done);
     }
 }
 
