@@ -39,6 +39,10 @@
 //! | [`RecursiveRwLock`] | the same for threads that read while they read | 4 bytes and the value |
 //! | [`Condvar`] | waiting until the value of a mutex has changed | 16 bytes |
 //! | [`CondvarAny`] | the same with the guards of any of these locks | 16 bytes |
+//! | [`SpinLock`] | a mutex whose waiters poll for longer | 4 bytes and the value |
+//! | [`SeqLock`] | a small value that is read all the time; readers write nothing | 16 bytes and the value |
+//! | [`Once`] | running a closure once | 4 bytes |
+//! | [`OnceLock`], [`LazyLock`] | a value that is made once, and then read without a lock | 4 bytes and the value |
 //! | [`Parker`] | putting one thread to sleep until somebody says go | a pointer |
 //! | [`queue::ArrayQueue`] | handing values over; says "full" and "empty" at once | |
 //! | [`queue::BlockingQueue`] | handing values over; sleeps, with deadlines; can be closed | |
@@ -51,7 +55,9 @@
 //! than the number of turns. Functions that lock and call each other: [`ReentrantMutex`]. Wait
 //! until it is in some state: [`Condvar`], or [`CondvarAny`] with other locks. A stream of values
 //! from some threads to others: [`queue::BlockingQueue`]. Closures to run, and a limit on the
-//! backlog: [`pool::ThreadPool`]. Long reads of a value that seldom changes: [`RwLock`].
+//! backlog: [`pool::ThreadPool`]. Long reads of a value that seldom changes: [`RwLock`]; a few
+//! words, read all the time: [`SeqLock`]; made once and never changed: [`OnceLock`], or a
+//! [`LazyLock`] in a `static`.
 //! Splitting one loop over all cores: rayon. Waiting on several channels at once:
 //! crossbeam-channel. Holding a lock across an `.await`: tokio. Other systems than Linux:
 //! `std::sync` or `parking_lot`.
@@ -65,7 +71,8 @@
 //! * **Deadlines are absolute** inside, so interruptions do not make time-outs drift. A time-out
 //!   too long to represent means no limit.
 //! * **Nothing is lost by refusal**: a value or closure that is not accepted comes back.
-//! * **No poisoning.** A panic releases the lock, as in `parking_lot`.
+//! * **No poisoning.** A panic releases the lock, as in `parking_lot`. ([`Once`] and [`LazyLock`]
+//!   are poisoned by one, as everywhere: what they promise has not come about.)
 //! * **Locks stay with their thread**: guards are not `Send`. They work until its very end: in the
 //!   destructors of thread-locals too.
 //!
@@ -78,7 +85,8 @@
 //! | `loom` | no | with `--cfg loom`: all types on loom's model of memory, constructors no longer `const`; without that, nothing |
 //!
 //! Without features the crate needs neither `std` nor an allocator, and has [`Mutex`],
-//! [`FairMutex`], [`RwLock`], [`Condvar`], [`CondvarAny`] and [`Deadline`].
+//! [`FairMutex`], [`SpinLock`], [`RwLock`], [`Condvar`], [`CondvarAny`], [`SeqLock`], [`Once`],
+//! [`OnceLock`], [`LazyLock`] and [`Deadline`].
 //!
 //! # Platforms
 //!
@@ -114,7 +122,11 @@ mod raw;
 mod sync;
 mod sys;
 
-pub use primitive::Deadline;
+#[doc(hidden)]
+pub use primitive::size_of_plain_field as __size_of_plain_field;
+pub use primitive::{Deadline, PlainData};
+#[cfg(feature = "alloc")]
+pub use sync::ArcSpinLockGuard;
 pub use sync::rwlock;
 #[cfg(feature = "alloc")]
 pub use sync::rwlock::{ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard};
@@ -132,7 +144,10 @@ pub use sync::{
 };
 pub use sync::{Condvar, CondvarAny, WaitGuard, WaitTimeoutResult};
 pub use sync::{FairMutex, FairMutexGuard, MappedFairMutexGuard};
+pub use sync::{LazyLock, Once, OnceLock, OnceState};
 pub use sync::{MappedMutexGuard, Mutex, MutexGuard};
+pub use sync::{MappedSpinLockGuard, SpinLock, SpinLockGuard};
+pub use sync::{SeqLock, SeqLockGuard};
 
 primitive::export_model!(crate::raw::EventCount, crate::raw::Mutex);
 

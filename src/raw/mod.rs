@@ -10,6 +10,7 @@ mod condvar;
 #[cfg(feature = "alloc")]
 mod event_count;
 mod mutex;
+mod once;
 #[cfg(feature = "alloc")]
 mod parker;
 #[cfg(feature = "std")]
@@ -18,11 +19,14 @@ mod relock;
 #[cfg(feature = "alloc")]
 mod ring;
 mod rwlock;
+mod seq_lock;
+mod spin_lock;
 
 pub use condvar::Condvar;
 #[cfg(feature = "alloc")]
 pub use event_count::EventCount;
 pub use mutex::Mutex;
+pub use once::{Once, State as OnceState};
 #[cfg(feature = "alloc")]
 pub use parker::Parker;
 #[cfg(feature = "std")]
@@ -30,7 +34,9 @@ pub use reentrant::ReentrantMutex;
 pub(crate) use relock::AbortOnUnwind;
 #[cfg(feature = "std")]
 pub use relock::Reentrant;
-pub use relock::{Fair, Plain, Reader, Relock, Upgradable, Writer};
+pub use relock::{Fair, Plain, Reader, Relock, Spinning, Upgradable, Writer};
 #[cfg(feature = "alloc")]
 pub use ring::{PopError, PushError, Ring};
 pub use rwlock::RwLock;
+pub use seq_lock::SeqLock;
+pub use spin_lock::SpinLock;

@@ -4,12 +4,17 @@ mod condvar;
 mod condvar_any;
 mod exclusive;
 mod fair_mutex;
+mod lazy_lock;
 mod mutex;
+mod once;
+mod once_lock;
 #[cfg(feature = "alloc")]
 mod parker;
 #[cfg(feature = "std")]
 mod reentrant_mutex;
 pub mod rwlock;
+mod seq_lock;
+mod spin_lock;
 mod suspend;
 
 pub use condvar::{Condvar, WaitTimeoutResult};
@@ -17,13 +22,20 @@ pub use condvar_any::CondvarAny;
 #[cfg(feature = "alloc")]
 pub use fair_mutex::ArcFairMutexGuard;
 pub use fair_mutex::{FairMutex, FairMutexGuard, MappedFairMutexGuard};
+pub use lazy_lock::LazyLock;
 #[cfg(feature = "alloc")]
 pub use mutex::ArcMutexGuard;
 pub use mutex::{MappedMutexGuard, Mutex, MutexGuard};
+pub use once::{Once, OnceState};
+pub use once_lock::OnceLock;
 #[cfg(feature = "alloc")]
 pub use parker::{Parker, Unparker};
 #[cfg(feature = "std")]
 pub use reentrant_mutex::{
     ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard,
 };
+pub use seq_lock::{SeqLock, SeqLockGuard};
+#[cfg(feature = "alloc")]
+pub use spin_lock::ArcSpinLockGuard;
+pub use spin_lock::{MappedSpinLockGuard, SpinLock, SpinLockGuard};
 pub use suspend::WaitGuard;

@@ -6,8 +6,8 @@
 use lockwork::queue::{ArrayQueue, BlockingQueue};
 use lockwork::rwlock::{Lock, ReadGuard, UpgradableReadGuard, WriteGuard};
 use lockwork::{
-    Condvar, CondvarAny, FairMutex, FairMutexGuard, Mutex, MutexGuard, Parker, RecursiveRwLock,
-    ReentrantMutex, ReentrantMutexGuard, RwLock,
+    Condvar, CondvarAny, FairMutex, FairMutexGuard, LazyLock, Mutex, MutexGuard, Once, OnceLock,
+    Parker, RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard, RwLock, SeqLock, SpinLock,
 };
 
 use super::support::threads::{asleep, words_of};
@@ -56,6 +56,7 @@ fn uncontended_operations_enter_no_kernel() {
     let (mutex, changed) = (Mutex::new((0, 0)), Condvar::new());
     let (fair, reentrant) = (FairMutex::new(0), ReentrantMutex::new(()));
     let any = CondvarAny::new();
+    let (spin, sequence) = (SpinLock::new(0), SeqLock::new([0, 0]));
     let array = ArrayQueue::new(3);
     let blocking = BlockingQueue::new(3);
     forbidden(|| {
@@ -64,6 +65,16 @@ fn uncontended_operations_enter_no_kernel() {
             drop(mutex.try_lock());
             drop(mutex.try_lock_for(Duration::from_secs(1)));
             *fair.lock() += 1;
+            *spin.lock() += 1;
+            let (once, place, lazy) = (Once::new(), OnceLock::new(), LazyLock::new(|| i));
+            once.call_once(|| ());
+            once.wait();
+            assert_eq!(place.get_or_try_init(|| Err(())), Err(()));
+            assert_eq!((place.set(i), place.wait()), (Ok(()), &i));
+            assert_eq!(*lazy, i);
+            sequence.write([i, i]);
+            sequence.lock()[0] += 1;
+            assert_eq!(sequence.read(), [i + 1, i]);
             let mut bumped = mutex.lock();
             MutexGuard::bump(&mut bumped);
             MutexGuard::unlocked_fair(&mut bumped, || ());
