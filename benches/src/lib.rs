@@ -1,7 +1,8 @@
 //! Side by side measurements of lockwork and its peers.
 //!
-//! Peers: std, parking_lot, usync, pthread (and glibc's adaptive mutex). All are in one binary and
-//! take part in one run; the [`harness`] says how a figure comes about and when it means something.
+//! Peers: std, parking_lot, usync, seqlock, pthread (and glibc's adaptive mutex). All are in one
+//! binary and take part in one run; the [`harness`] says how a figure comes about and when it
+//! means something.
 //!
 //! # Time
 //!
@@ -11,6 +12,7 @@
 //! cargo bench -p lockwork-bench --bench condvar   # notify, ping-pong, notify_all, bounded buffer
 //! cargo bench -p lockwork-bench --bench futex     # futex calls per operation under contention
 //! cargo bench -p lockwork-bench --bench rwlock    # one thread, then 2 and 8 with 0 to 50 % writes
+//! cargo bench -p lockwork-bench --bench once      # what is made once, and sequence locks
 //! cargo bench -p lockwork-bench --bench micro     # criterion: single-thread fast paths
 //! ```
 //!
@@ -35,11 +37,12 @@
 //!
 //! # Layout
 //!
-//! [`locks`], [`rwlocks`] and [`condvars`] hold the adapters, [`scenarios`] what threads do with
-//! them, `benches/*.rs` the grids and bars, `src/bin/` the counting tools.
+//! [`locks`], [`rwlocks`], [`condvars`] and [`onces`] hold the adapters, [`scenarios`] what is done
+//! with them, `benches/*.rs` the grids and bars, `src/bin/` the counting tools.
 
 pub mod condvars;
 pub mod harness;
 pub mod locks;
+pub mod onces;
 pub mod rwlocks;
 pub mod scenarios;

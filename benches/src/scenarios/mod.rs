@@ -7,4 +7,5 @@ pub mod contended;
 pub mod notify;
 pub mod ping_pong;
 pub mod read_write;
+pub mod reads;
 pub mod solo;
