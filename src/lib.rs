@@ -45,6 +45,10 @@
 //! | [`Latch`] | waiting until so many steps are done, once | 4 bytes |
 //! | [`WaitGroup`] | waiting until nothing is under way | 8 bytes |
 //! | [`Barrier`] | meeting, again and again | 8 bytes |
+//! | [`SpinLock`] | a mutex whose waiters poll for longer | 4 bytes and the value |
+//! | [`SeqLock`] | a small value that is read all the time; readers write nothing | 16 bytes and the value |
+//! | [`Once`] | running a closure once | 4 bytes |
+//! | [`OnceLock`], [`LazyLock`] | a value that is made once, and then read without a lock | 4 bytes and the value |
 //! | [`Parker`] | putting one thread to sleep until somebody says go | a pointer |
 //! | [`queue::ArrayQueue`] | handing values over; says "full" and "empty" at once | |
 //! | [`queue::BlockingQueue`] | handing values over; sleeps, with deadlines; can be closed | |
@@ -60,7 +64,9 @@
 //! beforehand, a [`WaitGroup`] for one that is not; a [`Barrier`] where all wait for all. A limit
 //! on how many do something at a time: [`Semaphore`]. A stream of values from some threads to
 //! others: [`queue::BlockingQueue`]. Closures to run, and a limit on the backlog:
-//! [`pool::ThreadPool`]. Long reads of a value that seldom changes: [`RwLock`].
+//! [`pool::ThreadPool`]. Long reads of a value that seldom changes: [`RwLock`]; a few words, read
+//! all the time: [`SeqLock`]; made once and never changed: [`OnceLock`], or a [`LazyLock`] in a
+//! `static`.
 //! Splitting one loop over all cores: rayon. Waiting on several channels at once:
 //! crossbeam-channel. Holding a lock across an `.await`: tokio. Other systems than Linux:
 //! `std::sync` or `parking_lot`.
@@ -74,7 +80,8 @@
 //! * **Deadlines are absolute** inside, so interruptions do not make time-outs drift. A time-out
 //!   too long to represent means no limit.
 //! * **Nothing is lost by refusal**: a value or closure that is not accepted comes back.
-//! * **No poisoning.** A panic releases the lock, as in `parking_lot`.
+//! * **No poisoning.** A panic releases the lock, as in `parking_lot`. ([`Once`] and [`LazyLock`]
+//!   are poisoned by one, as everywhere: what they promise has not come about.)
 //! * **Locks stay with their thread**: guards are not `Send` (permits of semaphores are). They work
 //!   until its very end: in the destructors of thread-locals too.
 //!
@@ -87,8 +94,9 @@
 //! | `loom` | no | with `--cfg loom`: all types on loom's model of memory, constructors no longer `const`; without that, nothing |
 //!
 //! Without features the crate needs neither `std` nor an allocator, and has [`Mutex`],
-//! [`FairMutex`], [`RwLock`], [`Condvar`], [`CondvarAny`], [`Semaphore`], [`FairSemaphore`],
-//! [`Event`], [`Latch`], [`WaitGroup`], [`Barrier`] and [`Deadline`].
+//! [`FairMutex`], [`SpinLock`], [`RwLock`], [`Condvar`], [`CondvarAny`], [`Semaphore`],
+//! [`FairSemaphore`], [`Event`], [`Latch`], [`WaitGroup`], [`Barrier`], [`SeqLock`], [`Once`],
+//! [`OnceLock`], [`LazyLock`] and [`Deadline`].
 //!
 //! # Platforms
 //!
@@ -124,7 +132,11 @@ mod raw;
 mod sync;
 mod sys;
 
-pub use primitive::Deadline;
+#[doc(hidden)]
+pub use primitive::size_of_plain_field as __size_of_plain_field;
+pub use primitive::{Deadline, PlainData};
+#[cfg(feature = "alloc")]
+pub use sync::ArcSpinLockGuard;
 #[cfg(feature = "alloc")]
 pub use sync::ArcWaitGroupToken;
 pub use sync::rwlock;
@@ -150,7 +162,10 @@ pub use sync::{Barrier, BarrierError, BarrierWaitResult};
 pub use sync::{Condvar, CondvarAny, WaitGuard, WaitTimeoutResult};
 pub use sync::{CountError, Event, Latch, WaitGroup, WaitGroupToken};
 pub use sync::{FairMutex, FairMutexGuard, MappedFairMutexGuard};
+pub use sync::{LazyLock, Once, OnceLock, OnceState};
 pub use sync::{MappedMutexGuard, Mutex, MutexGuard};
+pub use sync::{MappedSpinLockGuard, SpinLock, SpinLockGuard};
+pub use sync::{SeqLock, SeqLockGuard};
 
 primitive::export_model!(crate::raw::EventCount, crate::raw::Mutex);
 

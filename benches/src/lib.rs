@@ -1,8 +1,8 @@
 //! Side by side measurements of lockwork and its peers.
 //!
-//! Peers: std, parking_lot, usync, crossbeam-utils, pthread (and its adaptive mutex). All are in
-//! one binary and take part in one run; the [`harness`] says how a figure comes about and when it
-//! means something.
+//! Peers: std, parking_lot, usync, crossbeam-utils, seqlock, pthread (and glibc's adaptive mutex).
+//! All are in one binary and take part in one run; the [`harness`] says how a figure comes about
+//! and when it means something.
 //!
 //! # Time
 //!
@@ -14,6 +14,7 @@
 //! cargo bench -p lockwork-bench --bench futex     # futex calls per operation under contention
 //! cargo bench -p lockwork-bench --bench rwlock    # one thread, then 2 and 8 with 0 to 50 % writes
 //! cargo bench -p lockwork-bench --bench semaphore # alone, taking turns, release(16) to 16
+//! cargo bench -p lockwork-bench --bench once      # what is made once, and sequence locks
 //! cargo bench -p lockwork-bench --bench micro     # criterion: single-thread fast paths
 //! ```
 //!
@@ -38,13 +39,15 @@
 //!
 //! # Layout
 //!
-//! [`locks`], [`rwlocks`], [`condvars`], [`semaphores`] and [`meetings`] hold the adapters,
-//! [`scenarios`] what threads do with them, `benches/*.rs` the grids and bars, `src/bin/` the counting tools.
+//! [`locks`], [`rwlocks`], [`condvars`], [`semaphores`], [`meetings`] and [`onces`] hold the
+//! adapters, [`scenarios`] what is done with them, `benches/*.rs` the grids and bars, `src/bin/`
+//! the counting tools.
 
 pub mod condvars;
 pub mod harness;
 pub mod locks;
 pub mod meetings;
+pub mod onces;
 pub mod rwlocks;
 pub mod scenarios;
 pub mod semaphores;

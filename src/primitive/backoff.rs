@@ -26,6 +26,7 @@ impl Backoff {
 
     /// After a lost race: another thread made progress, so the next try may well succeed. In the
     /// model there is nothing to gain by waiting, and a schedule to lose.
+    #[cfg(feature = "alloc")]
     pub(crate) fn lost_race(&mut self) {
         if !cfg!(all(loom, feature = "loom")) {
             self.pause();

@@ -24,7 +24,6 @@ pub mod model;
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) use model::backend::*;
 
-#[cfg(feature = "alloc")]
 mod backoff;
 #[cfg(all(lockwork_chaos, not(all(loom, feature = "loom"))))]
 mod chaos;
@@ -32,18 +31,19 @@ mod deadline;
 #[cfg(not(all(loom, feature = "loom")))]
 mod identity;
 mod mutants;
+mod plain_data;
 mod scope;
 #[cfg(feature = "std")]
 mod thread_number;
 
 pub(crate) use core::sync::atomic::Ordering;
 
-#[cfg(feature = "alloc")]
 pub(crate) use backoff::Backoff;
 pub use deadline::Deadline;
 #[cfg(lockwork_mutants)]
 pub(crate) use mutants::{chosen, weakened};
 pub(crate) use mutants::{mutant, ord};
+pub use plain_data::{PlainData, size_of_plain_field};
 #[cfg(test)]
 pub(crate) use scope::ProcessShared;
 #[allow(unreachable_pub, reason = "public in the model build")]

@@ -3,8 +3,9 @@
 #![allow(unreachable_pub, reason = "the types are public in `raw`, which is not always public")]
 
 use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 
-use super::{Deadline, Ordering, Private, Scope, Wait};
+use super::{Deadline, Ordering, PlainData, Private, Scope, Wait};
 use crate::sys;
 use crate::sys::errno::Errno;
 use crate::sys::futex::{ANY, Reach};
@@ -21,7 +22,6 @@ pub(crate) use super::identity::unique_id;
 pub(crate) use atomics::{AtomicPtr, AtomicU32, AtomicU64};
 
 /// A memory fence; in a mutant build a fence whose row is weakened is left out.
-#[cfg(feature = "alloc")]
 #[inline]
 pub(crate) fn fence(order: Ordering) {
     if cfg!(lockwork_mutants) && order == Ordering::Relaxed {
@@ -45,7 +45,6 @@ pub(crate) fn spin_loop() {
 }
 
 /// Lets another thread have the core.
-#[cfg(feature = "alloc")]
 #[inline]
 pub(crate) fn yield_now() {
     sys::thread::yield_now();
@@ -120,7 +119,6 @@ impl<S: Scope> Futex<S> {
         self.word.compare_exchange(current, new, success, failure)
     }
 
-    #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn fetch_or(&self, bits: u32, order: Ordering) -> u32 {
         self.word.fetch_or(bits, order)
@@ -234,7 +232,6 @@ impl<S: Scope> Futex64<S> {
         self.word.fetch_add(value, order)
     }
 
-    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn fetch_sub(&self, value: u64, order: Ordering) -> u64 {
         self.word.fetch_sub(value, order)
@@ -350,4 +347,87 @@ impl Tracked {
     /// Ends the access; the guard that holds it calls this before it releases its lock.
     #[inline]
     pub(crate) fn end(&mut self) {}
+}
+
+/// A value that is loaded and stored word by word, each word Relaxed: a load beside a store is a
+/// mixture of old and new words, and no data race. What makes a value of it is the caller's.
+///
+/// Words are the eight bytes that the cell is aligned to, and smaller ones at the end. Any two
+/// accesses agree on the size of each, as all go through `copy`.
+#[repr(C, align(8))]
+pub(crate) struct Words<T> {
+    value: core::cell::UnsafeCell<MaybeUninit<T>>,
+}
+
+// SAFETY: shared accesses are atomic; a load takes a copy to another thread, which needs `Send`.
+unsafe impl<T: Send> Sync for Words<T> {}
+
+impl<T: PlainData> Words<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self { value: core::cell::UnsafeCell::new(MaybeUninit::new(value)) }
+    }
+
+    /// Each word as it is at some moment.
+    #[inline]
+    pub(crate) fn load(&self) -> MaybeUninit<T> {
+        let mut copy = MaybeUninit::<T>::uninit();
+        // SAFETY: `copy` is as large as the value, and nobody else has it.
+        unsafe { Self::copy::<Load>(self.value.get().cast(), copy.as_mut_ptr().cast()) };
+        copy
+    }
+
+    /// Writes each word. Two of these at a time leave a mixture.
+    #[inline]
+    pub(crate) fn store(&self, mut value: T) {
+        let from = (&raw mut value).cast();
+        // SAFETY: `value` is as large as the words, nobody else has it, and it has no padding.
+        unsafe { Self::copy::<Store>(self.value.get().cast(), from) };
+    }
+
+    /// Copies between the words and memory of the caller's, as `D` says.
+    ///
+    /// # Safety
+    ///
+    /// `words` are those of a cell of `T`, which other threads access only here; `plain` is the
+    /// caller's alone, as large, and initialized if it is what is stored.
+    #[inline]
+    unsafe fn copy<D: Direction>(words: *mut u8, plain: *mut u8) {
+        let mut at = 0;
+        macro_rules! step {
+            ($($atomic:ident: $int:ty),*) => {$(
+                while size_of::<T>() - at >= size_of::<$int>() {
+                    // SAFETY: within both; aligned, as the cell is to eight bytes and `at` is a
+                    // multiple of this size, all steps before having been of larger ones.
+                    unsafe {
+                        let word = &*words.add(at).cast::<core::sync::atomic::$atomic>();
+                        let plain = plain.add(at).cast::<$int>();
+                        if D::LOADS {
+                            plain.write_unaligned(word.load(Ordering::Relaxed));
+                        } else {
+                            word.store(plain.read_unaligned(), Ordering::Relaxed);
+                        }
+                    }
+                    at += size_of::<$int>();
+                }
+            )*};
+        }
+        step!(AtomicU64: u64, AtomicU32: u32, AtomicU16: u16, AtomicU8: u8);
+    }
+}
+
+/// From the words, or to them.
+trait Direction {
+    const LOADS: bool;
+}
+
+enum Load {}
+
+impl Direction for Load {
+    const LOADS: bool = true;
+}
+
+enum Store {}
+
+impl Direction for Store {
+    const LOADS: bool = false;
 }

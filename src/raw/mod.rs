@@ -15,6 +15,7 @@ mod fair_semaphore;
 mod latch;
 mod list_lock;
 mod mutex;
+mod once;
 #[cfg(feature = "alloc")]
 mod parker;
 #[cfg(feature = "std")]
@@ -24,6 +25,8 @@ mod relock;
 mod ring;
 mod rwlock;
 mod semaphore;
+mod seq_lock;
+mod spin_lock;
 mod wait_group;
 mod waitable;
 
@@ -35,6 +38,7 @@ pub use event_count::EventCount;
 pub use fair_semaphore::FairSemaphore;
 pub use latch::Latch;
 pub use mutex::Mutex;
+pub use once::{Once, State as OnceState};
 #[cfg(feature = "alloc")]
 pub use parker::Parker;
 #[cfg(feature = "std")]
@@ -42,10 +46,12 @@ pub use reentrant::ReentrantMutex;
 pub(crate) use relock::AbortOnUnwind;
 #[cfg(feature = "std")]
 pub use relock::Reentrant;
-pub use relock::{Fair, Plain, Reader, Relock, Upgradable, Writer};
+pub use relock::{Fair, Plain, Reader, Relock, Spinning, Upgradable, Writer};
 #[cfg(feature = "alloc")]
 pub use ring::{PopError, PushError, Ring};
 pub use rwlock::RwLock;
 pub use semaphore::{MAX_PERMITS, Refusal, Semaphore};
+pub use seq_lock::SeqLock;
+pub use spin_lock::SpinLock;
 pub use wait_group::WaitGroup;
 pub(crate) use waitable::Waitable;

@@ -7,7 +7,7 @@
 //! readers were let go by a writer, they would wait for readers as well. So each way to have one
 //! lock is another [`Way`].
 
-use super::{Mutex, RwLock};
+use super::{Mutex, RwLock, SpinLock};
 
 /// Tells the ways to have one lock apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +120,41 @@ relock_mutex! {
 relock_mutex! {
     /// A mutex, handed to a thread that sleeps for it.
     Fair, unlock_fair
+}
+
+/// A mutex whose waiters poll for longer.
+#[derive(Debug)]
+pub enum Spinning {}
+
+impl Relock for Spinning {
+    type Lock = SpinLock;
+    const WAY: Way = Way::Owner;
+
+    #[inline]
+    unsafe fn unlock(lock: &SpinLock) {
+        // SAFETY: by the caller's contract.
+        unsafe { lock.unlock() }
+    }
+
+    #[inline]
+    fn relock(lock: &SpinLock) {
+        lock.lock();
+    }
+
+    #[inline]
+    fn relock_moved(lock: &SpinLock) {
+        lock.mutex().relock_moved();
+    }
+
+    #[inline]
+    fn is_taken(lock: &SpinLock) -> bool {
+        lock.is_locked()
+    }
+
+    #[inline]
+    fn mutex(lock: &SpinLock) -> Option<&Mutex> {
+        Some(lock.mutex())
+    }
 }
 
 /// A mutex that the thread may have several times, and has once.

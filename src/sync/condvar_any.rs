@@ -62,10 +62,10 @@ use crate::raw;
 /// A condition that panics leaves its guard locked, to be used or dropped. The process is aborted
 /// if a reader cannot lock again because there are as many readers as the lock can count.
 ///
-/// # Fork and signals
+/// # Fork, signals, panics, allocators
 ///
 /// In a child of `fork`, waiters of the parent do not exist; the condition variable is as new. A
-/// signal ends no wait. Not for signal handlers.
+/// signal ends no wait. Not for signal handlers. It allocates nothing and uses no thread-local.
 ///
 /// # Differences
 ///

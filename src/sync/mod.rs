@@ -9,13 +9,18 @@ mod event;
 mod exclusive;
 mod fair_mutex;
 mod latch;
+mod lazy_lock;
 mod mutex;
+mod once;
+mod once_lock;
 #[cfg(feature = "alloc")]
 mod parker;
 #[cfg(feature = "std")]
 mod reentrant_mutex;
 pub mod rwlock;
 pub mod semaphore;
+mod seq_lock;
+mod spin_lock;
 mod suspend;
 mod wait_group;
 
@@ -28,15 +33,22 @@ pub use event::Event;
 pub use fair_mutex::ArcFairMutexGuard;
 pub use fair_mutex::{FairMutex, FairMutexGuard, MappedFairMutexGuard};
 pub use latch::Latch;
+pub use lazy_lock::LazyLock;
 #[cfg(feature = "alloc")]
 pub use mutex::ArcMutexGuard;
 pub use mutex::{MappedMutexGuard, Mutex, MutexGuard};
+pub use once::{Once, OnceState};
+pub use once_lock::OnceLock;
 #[cfg(feature = "alloc")]
 pub use parker::{Parker, Unparker};
 #[cfg(feature = "std")]
 pub use reentrant_mutex::{
     ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard,
 };
+pub use seq_lock::{SeqLock, SeqLockGuard};
+#[cfg(feature = "alloc")]
+pub use spin_lock::ArcSpinLockGuard;
+pub use spin_lock::{MappedSpinLockGuard, SpinLock, SpinLockGuard};
 pub use suspend::WaitGuard;
 #[cfg(feature = "alloc")]
 pub use wait_group::ArcWaitGroupToken;

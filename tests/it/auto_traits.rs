@@ -14,13 +14,15 @@ use lockwork::queue::{ArrayQueue, BlockingQueue, IntoIter, PopError, PushError, 
 use lockwork::semaphore::{AcquireError, Closed, Full, TryAcquireError};
 use lockwork::{
     ArcFairMutexGuard, ArcFairSemaphorePermit, ArcMutexGuard, ArcReentrantMutexGuard,
-    ArcRwLockReadGuard, ArcRwLockWriteGuard, ArcSemaphorePermit, ArcWaitGroupToken, Barrier,
-    BarrierError, BarrierWaitResult, Condvar, CondvarAny, CountError, Deadline, Event, FairMutex,
-    FairMutexGuard, FairSemaphore, FairSemaphorePermit, Latch, MappedFairMutexGuard,
-    MappedMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard, MappedRwLockWriteGuard,
-    Mutex, MutexGuard, Parker, RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard, RwLock,
+    ArcRwLockReadGuard, ArcRwLockWriteGuard, ArcSemaphorePermit, ArcSpinLockGuard,
+    ArcWaitGroupToken, Barrier, BarrierError, BarrierWaitResult, Condvar, CondvarAny, CountError,
+    Deadline, Event, FairMutex, FairMutexGuard, FairSemaphore, FairSemaphorePermit, Latch,
+    LazyLock, MappedFairMutexGuard, MappedMutexGuard, MappedReentrantMutexGuard,
+    MappedRwLockReadGuard, MappedRwLockWriteGuard, MappedSpinLockGuard, Mutex, MutexGuard, Once,
+    OnceLock, OnceState, Parker, RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard, RwLock,
     RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
-    Unparker, WaitGroup, WaitGroupToken, WaitTimeoutResult,
+    SeqLock, SeqLockGuard, SpinLock, SpinLockGuard, Unparker, WaitGroup, WaitGroupToken,
+    WaitTimeoutResult,
 };
 
 fn error<T: std::error::Error + Send + Sync + 'static>() {}
@@ -73,6 +75,7 @@ fn mutexes() {
     mutex!(Mutex);
     mutex!(FairMutex);
     mutex!(ReentrantMutex);
+    mutex!(SpinLock);
 }
 
 /// Guards stay with their thread. A guard that leads to its mutex is shared only if both the data
@@ -102,6 +105,7 @@ macro_rules! guards {
 fn guards_of_mutexes() {
     guards!(MutexGuard, MappedMutexGuard, ArcMutexGuard);
     guards!(FairMutexGuard, MappedFairMutexGuard, ArcFairMutexGuard);
+    guards!(SpinLockGuard, MappedSpinLockGuard, ArcSpinLockGuard);
     guards!(ReentrantMutexGuard, MappedReentrantMutexGuard, ArcReentrantMutexGuard);
 }
 
@@ -137,6 +141,56 @@ fn rwlock_guards() {
     assert!(has!(MappedRwLockWriteGuard<'static, u8>: Sync));
     assert!(!has!(MappedRwLockWriteGuard<'static, Movable>: Sync));
     assert!(!has!(MappedRwLockWriteGuard<'static, u8>: Send));
+}
+
+/// For each type and trait, what `std`'s type of the same name has.
+macro_rules! as_std {
+    ($($Type:ident<$($arg:ty),*>: $trait:ident)*) => {
+        $(
+            let theirs = has!(std::sync::$Type<$($arg),*>: $trait);
+            assert_eq!(has!($Type<$($arg),*>: $trait), theirs);
+        )*
+    };
+}
+
+#[test]
+fn made_once() {
+    assert!(has!(Once: Send) && has!(Once: Sync) && has!(Once: Unpin));
+    assert!(has!(Once: UnwindSafe) && has!(Once: RefUnwindSafe));
+    assert!(has!(OnceState: Send) && has!(OnceState: Sync));
+    macro_rules! of_each {
+        ($($value:ty),*) => {$(
+            as_std! {
+                OnceLock<$value>: Send
+                OnceLock<$value>: Sync
+                OnceLock<$value>: UnwindSafe
+                OnceLock<$value>: RefUnwindSafe
+                OnceLock<$value>: Unpin
+                LazyLock<$value>: Send
+                LazyLock<$value>: Sync
+                LazyLock<$value>: UnwindSafe
+                LazyLock<$value>: RefUnwindSafe
+                LazyLock<u8, $value>: Send
+                LazyLock<u8, $value>: Sync
+                LazyLock<u8, $value>: UnwindSafe
+                LazyLock<u8, $value>: RefUnwindSafe
+                LazyLock<u8, $value>: Unpin
+            }
+        )*};
+    }
+    of_each!(u8, Movable, Shareable, Neither, &'static mut u8, std::marker::PhantomPinned);
+    assert!(has!(OnceLock<u8>: Sync) && !has!(OnceLock<Movable>: Sync));
+    assert!(!has!(OnceLock<Shareable>: Sync) && !has!(OnceLock<Neither>: Send));
+    assert!(has!(LazyLock<u8, Movable>: Sync) && !has!(LazyLock<u8, Shareable>: Sync));
+}
+
+#[test]
+fn seq_lock() {
+    assert!(has!(SeqLock<u8>: Send) && has!(SeqLock<u8>: Sync) && has!(SeqLock<u8>: UnwindSafe));
+    assert!(has!(SeqLock<Movable>: Sync), "copies are given out, and no references");
+    assert!(!has!(SeqLock<Neither>: Send) && !has!(SeqLock<Neither>: Sync));
+    assert!(!has!(SeqLock<Shareable>: Send) && !has!(SeqLock<Shareable>: Sync));
+    assert!(!has!(SeqLockGuard<'static, u8>: Send) && has!(SeqLockGuard<'static, u8>: Sync));
 }
 
 #[test]

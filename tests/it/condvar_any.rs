@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use lockwork::{
     CondvarAny, Deadline, FairMutex, Mutex, RecursiveRwLock, ReentrantMutex, RwLock,
-    RwLockUpgradableReadGuard, RwLockWriteGuard, WaitGuard,
+    RwLockUpgradableReadGuard, RwLockWriteGuard, SpinLock, WaitGuard,
 };
 
 use super::support::threads::{asleep, join_all};
@@ -53,6 +53,9 @@ fn guards_of_each_kind() {
     let plain = Arc::new(Mutex::new(0));
     gives_up_and_takes_again(|| plain.lock(), || plain.try_lock().is_some());
     gives_up_and_takes_again(|| plain.lock_arc(), || plain.try_lock().is_some());
+    let spin = Arc::new(SpinLock::new(0));
+    gives_up_and_takes_again(|| spin.lock(), || spin.try_lock().is_some());
+    gives_up_and_takes_again(|| spin.lock_arc(), || spin.try_lock().is_some());
     let fair = Arc::new(FairMutex::new(0));
     gives_up_and_takes_again(|| fair.lock(), || fair.try_lock().is_some());
     gives_up_and_takes_again(|| fair.lock_arc(), || fair.try_lock().is_some());

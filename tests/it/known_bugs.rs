@@ -267,6 +267,25 @@ const BUGS: &[Bug] = &[
             "process fork::a_reentrant_mutex_held_by_another_thread",
         ],
     ),
+    Bug(
+        "RUSTSEC-2019-0017, once_cell",
+        "a lazy value whose closure had panicked was used as if it were there",
+        &["it once::lazy::a_panic_is_for_ever", "loom once::lazy_that_panics"],
+    ),
+    Bug(
+        "RUSTSEC-2023-0031, spin",
+        "a closure that failed let others take for made what was not",
+        &[
+            "it once::lock::failures_leave_it_empty",
+            "it once::lock::failures_among_sleepers",
+            "loom once::place_after_a_failure",
+        ],
+    ),
+    Bug(
+        "RUSTSEC-2021-0004, lazy-init",
+        "a value that must not change threads was made on one and dropped on another",
+        &["it auto_traits::made_once"],
+    ),
 ];
 
 #[test]

@@ -1,5 +1,5 @@
-//! What `Mutex`, `FairMutex` and `ReentrantMutex` have in common, tested on each; what is special
-//! about the last.
+//! What `Mutex`, `SpinLock`, `FairMutex` and `ReentrantMutex` have in common, tested on each; what
+//! is special about the last.
 //!
 //! The data is in `Cell`s, since guards of a `ReentrantMutex` give out shared references only.
 
@@ -11,9 +11,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lockwork::{
-    ArcFairMutexGuard, ArcMutexGuard, ArcReentrantMutexGuard, Deadline, FairMutex, FairMutexGuard,
-    MappedFairMutexGuard, MappedMutexGuard, MappedReentrantMutexGuard, Mutex, MutexGuard,
-    ReentrantMutex, ReentrantMutexGuard,
+    ArcFairMutexGuard, ArcMutexGuard, ArcReentrantMutexGuard, ArcSpinLockGuard, Deadline,
+    FairMutex, FairMutexGuard, MappedFairMutexGuard, MappedMutexGuard, MappedReentrantMutexGuard,
+    MappedSpinLockGuard, Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, SpinLock,
+    SpinLockGuard,
 };
 
 use super::support::random::{Rng, seed};
@@ -544,6 +545,19 @@ mod plain {
     family!(Mutex, MutexGuard, MappedMutexGuard, ArcMutexGuard, mutex, as_mut, [mut]);
 }
 
+mod spin {
+    use super::*;
+    family!(
+        SpinLock,
+        SpinLockGuard,
+        MappedSpinLockGuard,
+        ArcSpinLockGuard,
+        mutex,
+        as_mut,
+        [mut],
+    );
+}
+
 mod fair {
     use super::*;
     family!(
@@ -769,6 +783,7 @@ mod reentrant {
 fn sizes() {
     const WORD: usize = size_of::<usize>();
     assert_eq!((size_of::<FairMutex<()>>(), size_of::<FairMutex<u32>>()), (4, 8));
+    assert_eq!((size_of::<SpinLock<()>>(), size_of::<SpinLock<u32>>()), (4, 8));
     assert_eq!(size_of::<ReentrantMutex<()>>(), 16);
     assert_eq!(size_of::<ReentrantMutex<u64>>(), 24);
     assert_eq!(size_of::<Option<FairMutexGuard<'_, u64>>>(), WORD);

@@ -6,9 +6,9 @@
 use lockwork::queue::{ArrayQueue, BlockingQueue};
 use lockwork::rwlock::{Lock, ReadGuard, UpgradableReadGuard, WriteGuard};
 use lockwork::{
-    Barrier, Condvar, CondvarAny, Event, FairMutex, FairMutexGuard, FairSemaphore, Latch, Mutex,
-    MutexGuard, Parker, RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard, RwLock, Semaphore,
-    WaitGroup,
+    Barrier, Condvar, CondvarAny, Event, FairMutex, FairMutexGuard, FairSemaphore, Latch, LazyLock,
+    Mutex, MutexGuard, Once, OnceLock, Parker, RecursiveRwLock, ReentrantMutex,
+    ReentrantMutexGuard, RwLock, Semaphore, SeqLock, SpinLock, WaitGroup,
 };
 
 use super::support::threads::{asleep, words_of};
@@ -58,6 +58,7 @@ fn uncontended_operations_enter_no_kernel() {
     let (fair, reentrant) = (FairMutex::new(0), ReentrantMutex::new(()));
     let (manual, auto, group) = (Event::manual(), Event::auto(), WaitGroup::new());
     let any = CondvarAny::new();
+    let (spin, sequence) = (SpinLock::new(0), SeqLock::new([0, 0]));
     let array = ArrayQueue::new(3);
     let blocking = BlockingQueue::new(3);
     let (semaphore, fair_semaphore) = (Semaphore::new(2), FairSemaphore::new(2));
@@ -73,6 +74,16 @@ fn uncontended_operations_enter_no_kernel() {
             drop(mutex.try_lock());
             drop(mutex.try_lock_for(Duration::from_secs(1)));
             *fair.lock() += 1;
+            *spin.lock() += 1;
+            let (once, place, lazy) = (Once::new(), OnceLock::new(), LazyLock::new(|| i));
+            once.call_once(|| ());
+            once.wait();
+            assert_eq!(place.get_or_try_init(|| Err(())), Err(()));
+            assert_eq!((place.set(i), place.wait()), (Ok(()), &i));
+            assert_eq!(*lazy, i);
+            sequence.write([i, i]);
+            sequence.lock()[0] += 1;
+            assert_eq!(sequence.read(), [i + 1, i]);
             let mut bumped = mutex.lock();
             MutexGuard::bump(&mut bumped);
             MutexGuard::unlocked_fair(&mut bumped, || ());

@@ -14,8 +14,8 @@ use std::time::Duration;
 use lockwork::queue::{ArrayQueue, BlockingQueue, PopError, PushErrorReason};
 use lockwork::rwlock::{Lock, UpgradableReadGuard, WriteGuard};
 use lockwork::{
-    Barrier, BarrierError, Condvar, Event, FairSemaphore, Latch, Mutex, Parker, Semaphore,
-    WaitGroup,
+    Barrier, BarrierError, Condvar, Event, FairSemaphore, Latch, Mutex, Once, OnceLock, Parker,
+    Semaphore, SeqLock, SpinLock, WaitGroup,
 };
 
 use super::support::random::{Rng, seed};
@@ -1508,5 +1508,122 @@ mod blocking_queue {
             drop(queue);
             assert_eq!(Arc::strong_count(&token), 1);
         }
+    }
+}
+
+mod made_once {
+    use super::*;
+
+    /// Attempts that panic, fail and succeed, and all kinds of sleepers, on one after the other.
+    #[test]
+    fn all_kinds() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        for round in 0..scaled(100) as u64 {
+            let (once, place) = (Once::new(), OnceLock::new());
+            let (runs, tries) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let (whole, limit) = (AtomicU64::new(0), 3);
+            let seen = together(crowd(), |i| {
+                let mut rng = Rng::stream(seed, round << 8 | i as u64);
+                work(&mut rng);
+                match i % 4 {
+                    0 => once.call_once_force(|_| {
+                        work(&mut rng);
+                        whole.store(1, Relaxed);
+                        runs.fetch_add(1, Relaxed);
+                    }),
+                    1 => once.wait(),
+                    2 => _ = once.wait_for(soon(&mut rng)),
+                    _ => once.wait_force(),
+                }
+                assert!(!once.is_completed() || whole.load(Relaxed) == 1, "done and not seen");
+                // Each fails a few times, and so does everybody together.
+                let made = loop {
+                    let attempt = place.get_or_try_init(|| {
+                        if rng.one_in(4) {
+                            thread::yield_now(); // the others sleep
+                        }
+                        match tries.fetch_add(1, Relaxed) {
+                            n if n < limit => Err(n),
+                            n => Ok(Box::new(n)),
+                        }
+                    });
+                    match attempt {
+                        Ok(made) => break **made,
+                        Err(n) => assert!(n < limit),
+                    }
+                };
+                assert_eq!(place.wait(), &Box::new(made));
+                made
+            });
+            assert_eq!(runs.load(Relaxed), 1);
+            assert_eq!(tries.load(Relaxed), limit + 1, "a try too many");
+            assert!(seen.into_iter().all(|made| made == limit));
+            watchdog.tick();
+        }
+    }
+}
+
+mod seq_lock {
+    use super::*;
+
+    /// Readers check each copy; writers add, and nothing is lost.
+    #[test]
+    fn copies_are_whole() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let (threads, rounds) = (crowd(), scaled(20_000));
+        let lock = SeqLock::new([0_u64; 9]);
+        let check = |copy: [u64; 9]| {
+            assert!(copy.iter().all(|&word| word == copy[0]), "torn: {copy:?}");
+            copy[0]
+        };
+        together(threads, |i| {
+            let mut rng = Rng::stream(seed, i as u64);
+            let mut last = 0;
+            for round in 0..rounds {
+                if i % 4 == 0 {
+                    lock.update(|words| words.iter_mut().for_each(|word| *word += 1));
+                } else {
+                    let seen = check(lock.read());
+                    assert!(seen >= last, "back in time");
+                    last = lock.try_read().map_or(seen, check);
+                    assert!(last >= seen);
+                }
+                if rng.one_in(64) {
+                    thread::yield_now();
+                }
+                if round % 64 == 0 {
+                    watchdog.tick();
+                }
+            }
+        });
+        assert_eq!(check(lock.into_inner()), (threads.div_ceil(4) * rounds) as u64);
+    }
+}
+
+mod spin_lock {
+    use super::*;
+
+    /// Sections from nothing to a time slice: waiters poll, and sleep.
+    #[test]
+    fn short_and_long_sections() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let (threads, rounds) = (crowd(), scaled(500));
+        let lock = SpinLock::new(Halves::default());
+        together(threads, |i| {
+            let mut rng = Rng::stream(seed, i as u64);
+            for round in 0..rounds {
+                let mut halves = lock.lock();
+                halves.add(&mut rng);
+                if rng.one_in(64) {
+                    thread::yield_now(); // with the lock held: some go to sleep
+                }
+                drop(halves);
+                if round % 64 == 0 {
+                    watchdog.tick();
+                }
+            }
+        });
+        let halves = lock.into_inner();
+        assert_eq!((halves.left, halves.right), ((threads * rounds) as u64, halves.left));
     }
 }

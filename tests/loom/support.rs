@@ -24,6 +24,14 @@ impl Watched {
         self.access(|value| *value)
     }
 
+    /// Reads, as one of several that may read at once.
+    pub(crate) fn peek(&self) -> u32 {
+        self.0.0.with(|value| {
+            // SAFETY: loom fails the model if this overlaps with an exclusive access.
+            unsafe { *value }
+        })
+    }
+
     pub(crate) fn set(&self, new: u32) {
         self.access(|value| *value = new);
     }

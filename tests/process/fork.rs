@@ -1,6 +1,7 @@
 //! Locks in a child of fork: what was free works, what cannot work is no silent hang.
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
@@ -10,8 +11,9 @@ use lockwork::queue::{ArrayQueue, BlockingQueue, PopError};
 use lockwork::rwlock::Lock;
 use lockwork::{
     Barrier, BarrierError, Condvar, CondvarAny, Event, FairMutex, FairMutexGuard, FairSemaphore,
-    Latch, Mutex, MutexGuard, Parker, RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard, RwLock,
-    RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard, Semaphore, WaitGroup,
+    Latch, LazyLock, Mutex, MutexGuard, Once, OnceLock, OnceState, Parker, RecursiveRwLock,
+    ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard,
+    RwLockWriteGuard, Semaphore, SeqLock, WaitGroup,
 };
 
 use super::forking::{fork, raw_clone};
@@ -50,6 +52,10 @@ pub(crate) const CASES: &[Case] = &[
     }),
     ("fork::three_generations", three_generations),
     ("fork::inside_a_condition", inside_a_condition),
+    ("fork::a_once_in_each_state", a_once_in_each_state),
+    ("fork::inside_a_once", inside_a_once),
+    ("fork::while_another_thread_makes_a_value", while_another_thread_makes_a_value),
+    ("fork::a_seq_lock", a_seq_lock),
     ("fork::a_parker", a_parker),
     ("fork::waiters_of_a_semaphore", || waiters_of_a_semaphore(|child| fork(child))),
     ("fork::waiters_of_a_semaphore_raw_clone", || waiters_of_a_semaphore(|child| raw_clone(child))),
@@ -457,6 +463,114 @@ fn an_rwlock_held_by_the_forking_thread() -> Outcome {
         });
         use_rwlock(&lock);
     }
+    Outcome::Passed
+}
+
+/// Done is done, and what has not begun can begin, in both processes.
+fn a_once_in_each_state() -> Outcome {
+    let (new, poisoned, done) = (Once::new(), Once::new(), Once::new_completed());
+    let lazy = LazyLock::new(|| vec![1]);
+    let failed = catch_unwind(AssertUnwindSafe(|| {
+        poisoned.call_once(|| resume_unwind(Box::new("planned")));
+    }));
+    assert!(failed.is_err());
+    let checks = || {
+        done.call_once(|| unreachable!());
+        let runs = together(4, |_| {
+            let mut ran = 0;
+            new.call_once(|| ran = 1);
+            ran
+        });
+        assert_eq!(runs.iter().sum::<u32>(), 1);
+        poisoned.call_once_force(|before| assert!(before.is_poisoned()));
+        assert_eq!(*lazy, [1]);
+    };
+    fork(checks);
+    raw_clone(checks);
+    checks();
+    Outcome::Passed
+}
+
+/// The forking thread runs the closure, and so does the child's: it is still told that it would
+/// wait for itself, while other threads of the child wait for it as long as they may.
+fn inside_a_once() -> Outcome {
+    let once = &Once::new();
+    let refused = || catch_unwind(AssertUnwindSafe(|| once.call_once(|| ()))).is_err();
+    thread::scope(|s| {
+        let mut sleeper = None;
+        once.call_once(|| {
+            sleeper = Some(asleep(s, words_of(once), || once.wait()));
+            fork(|| {
+                assert!(refused(), "not told in the child");
+                let limit = Duration::from_millis(20);
+                assert_eq!(together(3, |_| once.wait_for(limit)), [false; 3]);
+            });
+            assert!(refused());
+        });
+        sleeper.expect("started").join().unwrap();
+    });
+    assert!(once.is_completed());
+    Outcome::Passed
+}
+
+/// Another thread makes the value, and is not there in the child: whoever waits with a limit gets
+/// to know, and a look says that it is not there.
+fn while_another_thread_makes_a_value() -> Outcome {
+    let (place, once) = (&OnceLock::new(), &Once::new());
+    let release = Parker::new();
+    let unparker = release.unparker().clone();
+    thread::scope(|s| {
+        let maker = asleep(s, None, move || {
+            once.call_once(|| {
+                place.get_or_init(|| {
+                    release.park();
+                    1
+                });
+            });
+        });
+        fork(|| {
+            assert_eq!((place.get(), once.state()), (None, OnceState::InProgress));
+            assert_eq!(place.wait_for(Duration::from_millis(20)), None);
+            assert!(!once.wait_for(Duration::from_millis(20)));
+            assert_eq!(format!("{place:?}"), "OnceLock(<uninit>)");
+        });
+        unparker.unpark();
+        maker.join().unwrap();
+    });
+    assert_eq!((place.get(), once.is_completed()), (Some(&1), true));
+    Outcome::Passed
+}
+
+/// At rest it works in the child; under a writer that is not there, it can be read as long as that
+/// was not storing.
+fn a_seq_lock() -> Outcome {
+    let lock = &SeqLock::new([1, 1]);
+    let checks = || {
+        let before = lock.read()[0];
+        together(3, |i| match i {
+            0 => assert!((0..500).map(|_| lock.read()).all(|[a, b]| a == b)),
+            _ => (0..500).for_each(|_| lock.update(|pair| *pair = pair.map(|n| n + 1))),
+        });
+        assert_eq!(lock.read(), [before + 1000; 2]);
+    };
+    fork(checks);
+    checks();
+    let release = Parker::new();
+    let unparker = release.unparker().clone();
+    thread::scope(|s| {
+        let writer = asleep(s, None, move || {
+            let mut guard = lock.lock();
+            release.park();
+            *guard = [0, 0];
+        });
+        fork(|| {
+            assert_eq!((lock.read(), lock.try_read()), ([1001; 2], Some([1001; 2])));
+            assert!(lock.is_locked() && lock.try_lock().is_none());
+        });
+        unparker.unpark();
+        writer.join().unwrap();
+    });
+    assert_eq!(lock.read(), [0, 0]);
     Outcome::Passed
 }
 

@@ -19,7 +19,7 @@ impl Machine {
     #[must_use]
     pub fn inspect() -> Machine {
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        let crates = ["lockwork", "parking_lot", "usync"].map(|name| {
+        let crates = ["lockwork", "parking_lot", "usync", "seqlock"].map(|name| {
             let version = locked_version(LOCK_FILE, name).unwrap_or("?");
             format!("{name} {version}")
         });
@@ -78,9 +78,10 @@ fn compiler() -> String {
         .map_or_else(|| "unknown".to_owned(), str::to_owned)
 }
 
-/// The version of a crate in a lock file.
+/// The version of a crate in a lock file; the last of several, as peers bring older ones of each
+/// other along.
 fn locked_version<'a>(lock_file: &'a str, name: &str) -> Option<&'a str> {
-    let entry = lock_file.split_once(&format!("name = \"{name}\"\nversion = \""))?.1;
+    let entry = lock_file.rsplit_once(&format!("name = \"{name}\"\nversion = \""))?.1;
     Some(entry.split_once('"')?.0)
 }
 
@@ -90,7 +91,8 @@ mod tests {
 
     #[test]
     fn versions_come_from_the_lock_file() {
-        let lock_file = "[[package]]\nname = \"a-b\"\nversion = \"1.2.3\"\n";
+        let lock_file = "[[package]]\nname = \"a-b\"\nversion = \"1.2.2\"\n\n\
+                         [[package]]\nname = \"a-b\"\nversion = \"1.2.3\"\n";
         assert_eq!(locked_version(lock_file, "a-b"), Some("1.2.3"));
         assert_eq!(locked_version(lock_file, "a"), None);
         assert!(locked_version(LOCK_FILE, "usync").is_some());

@@ -104,9 +104,15 @@ fn dropped(cells: &[Cell]) -> String {
 }
 
 fn speed(cells: &[Cell]) -> Table {
-    let peers = cells.first().map(|cell| cell.rounds.peers().map(|(name, _)| name));
+    // A cell need not have every peer: one leaves its columns empty.
+    let mut peers = vec![];
+    for (name, _) in cells.iter().flat_map(|cell| cell.rounds.peers()) {
+        if !peers.contains(&name) {
+            peers.push(name);
+        }
+    }
     let mut columns = vec!["cell", "op/s", "ns/op"];
-    columns.extend(peers.into_iter().flatten());
+    columns.extend(&peers);
     columns.extend(["A/A", "rounds"]);
     let mut table = Table::new(columns);
     for cell in cells {
@@ -119,8 +125,10 @@ fn speed(cells: &[Cell]) -> Table {
             table.row(row);
             continue;
         };
-        for (_, theirs) in rounds.peers() {
-            row.push(rounds.ratio(theirs, Sample::speed).map_or_else(String::new, |ratio| {
+        for peer in &peers {
+            let theirs = rounds.peers().find(|(name, _)| name == peer);
+            let ratio = theirs.and_then(|(_, theirs)| rounds.ratio(theirs, Sample::speed));
+            row.push(ratio.map_or_else(String::new, |ratio| {
                 let decided = floor.is_gain(&ratio) || floor.is_loss(&ratio);
                 if decided { format!("**{}**", Shown(&ratio)) } else { Shown(&ratio).to_string() }
             }));

@@ -9,4 +9,5 @@ pub mod notify;
 pub mod permits;
 pub mod ping_pong;
 pub mod read_write;
+pub mod reads;
 pub mod solo;

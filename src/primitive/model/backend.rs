@@ -1,9 +1,10 @@
 //! The names that `real` exports, on loom.
 
 use core::marker::PhantomData;
-use core::mem::size_of_val;
+use core::mem::{MaybeUninit, size_of_val};
+use std::vec::Vec;
 
-use super::super::{Deadline, Ordering, Private, Scope, Wait};
+use super::super::{Deadline, Ordering, PlainData, Private, Scope, Wait};
 use super::kernel;
 
 pub(crate) use super::kernel::{as_shipped, fork_epoch, patience, unique_id};
@@ -309,6 +310,9 @@ impl<T: ?Sized> UnsafeCell<T> {
     pub fn untracked(&self) -> Tracked {
         Tracked { access: Access::Over }
     }
+    pub fn with<R>(&self, access: impl FnOnce(*const T) -> R) -> R {
+        self.tracker.with(|_| access(self.data.get()))
+    }
     pub fn with_mut<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {
         self.tracker.with_mut(|_| access(self.data.get()))
     }
@@ -333,4 +337,42 @@ impl Tracked {
     pub fn end(&mut self) {
         self.access = Access::Over;
     }
+}
+
+/// The real type of this name. Words of four bytes, so that small values have several.
+#[derive(Debug)]
+pub(crate) struct Words<T> {
+    words: Vec<AtomicU32>,
+    value: PhantomData<T>,
+}
+
+impl<T: PlainData> Words<T> {
+    pub(crate) fn new(value: T) -> Self {
+        let words = to_words(value).into_iter().map(AtomicU32::new).collect();
+        Self { words, value: PhantomData }
+    }
+    pub(crate) fn load(&self) -> MaybeUninit<T> {
+        let words: Vec<u32> = self.words.iter().map(|word| word.load(Ordering::Relaxed)).collect();
+        let mut copy = MaybeUninit::<T>::uninit();
+        // SAFETY: there are enough words for a value, and they are not where the copy is.
+        unsafe {
+            let from = words.as_ptr().cast::<u8>();
+            from.copy_to_nonoverlapping(copy.as_mut_ptr().cast(), size_of::<T>());
+        }
+        copy
+    }
+    pub(crate) fn store(&self, value: T) {
+        for (word, new) in self.words.iter().zip(to_words(value)) {
+            word.store(new, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The bytes of a value, with zeros behind them.
+fn to_words<T: PlainData>(value: T) -> Vec<u32> {
+    let mut words = std::vec![0; size_of::<T>().div_ceil(4)];
+    let from = (&raw const value).cast::<u8>();
+    // SAFETY: `words` is large enough, and every byte of the value is initialized.
+    unsafe { from.copy_to_nonoverlapping(words.as_mut_ptr().cast(), size_of::<T>()) };
+    words
 }

@@ -1,6 +1,6 @@
-//! What `Mutex`, `FairMutex` and `ReentrantMutex` have in common: all their methods.
+//! What `Mutex`, `SpinLock`, `FairMutex` and `ReentrantMutex` have in common: all their methods.
 //!
-//! The three have one shape: a raw lock, the data, and three guards. Each type, the proof of its
+//! The four have one shape: a raw lock, the data, and three guards. Each type, the proof of its
 //! auto traits and what is special about it stand in a file of their own; the methods are written
 //! here, once, and filled in by macros, with the names of the type also in the documentation. A
 //! generic type behind three aliases would need no macros, and would show its inner names in every

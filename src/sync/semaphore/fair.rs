@@ -38,12 +38,12 @@ use crate::raw::{self, Refusal};
 /// A permit that is dropped by unwinding goes back. Permits do not belong to a thread: they may be
 /// sent elsewhere, and waiting for a permit that the same thread has is no error but a deadlock.
 ///
-/// # Fork and signals
+/// # Fork, signals, panics, allocators
 ///
 /// In a child of `fork`, waiters of the parent do not exist: the queue is empty. Permits that other
 /// threads had are out for ever. No method but [`available`](Self::available) may be called in a
 /// signal handler, and a handler that forks while its thread waits may leave it waiting for ever in
-/// the child.
+/// the child. It allocates nothing and uses no thread-local, so that an allocator may use it.
 ///
 /// # Differences
 ///

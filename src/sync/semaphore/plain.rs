@@ -39,12 +39,13 @@ use crate::raw;
 /// Whoever has got the last permit that will be released may free the semaphore, although the
 /// release that it came from has not returned yet.
 ///
-/// # Fork and signals
+/// # Fork, signals, panics, allocators
 ///
 /// In a child of `fork`, permits that other threads had are out for ever, as those threads do not
 /// exist there. Waiters of the parent stay counted: each release in the child makes one system call
 /// that finds nobody. [`release`](Self::release) and [`try_acquire`](Self::try_acquire) may be
-/// called in a signal handler.
+/// called in a signal handler. It allocates nothing and uses no thread-local, so that an allocator
+/// may use it.
 ///
 /// # Differences
 ///

@@ -102,6 +102,14 @@ impl Source {
         found
     }
 
+    /// Whether the path that ends at token `end` begins with `$crate`.
+    pub(super) fn in_macro(&self, path: &[String], end: usize) -> bool {
+        let start = (end + 2).checked_sub(2 * path.len());
+        start.is_some_and(|start| {
+            start > 0 && self.token(start) == "crate" && self.token(start - 1) == "$"
+        })
+    }
+
     /// Reads the path tree at token `i` and returns where it ends.
     fn tree(
         &self,

@@ -97,6 +97,13 @@ fn main() -> std::process::ExitCode {
         ),
         (read.system_calls + write.system_calls == 0, "read and write: no system call".to_owned()),
     ];
+    let once = [probes::ONCE, probes::ONCE_LOCK, probes::LAZY_LOCK];
+    let promises = promises.into_iter().chain(once.map(|path| {
+        let (ours, std) = (of(path, "lockwork"), of(path, "std"));
+        let kept = ours.instructions <= std.instructions && ours.locked == 0;
+        (kept, format!("{path}: {} instructions, std {}", ours.instructions, std.instructions))
+    }));
+    let promises: Vec<(bool, String)> = promises.collect();
     for (kept, promise) in &promises {
         println!("{}: {promise}", if *kept { "met" } else { "MISSED" });
     }

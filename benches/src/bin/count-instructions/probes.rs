@@ -27,6 +27,10 @@ pub(crate) const NOTIFY_ALL: &str = "notify_all, nobody waits";
 
 pub(crate) const READ: &str = "read, look, unlock";
 pub(crate) const WRITE: &str = "write, add, unlock";
+pub(crate) const ONCE: &str = "Once::call_once, done";
+pub(crate) const ONCE_LOCK: &str = "OnceLock::get_or_init, there";
+pub(crate) const LAZY_LOCK: &str = "LazyLock, there";
+pub(crate) const SEQ_LOCK: &str = "SeqLock::read, 16 bytes";
 
 /// Defines the functions and lists them.
 macro_rules! probes {
@@ -171,5 +175,42 @@ probes! {
     }
     WRITE "pthread" pthread_write(l: PthreadRwLock = PthreadRwLock::new()) {
         l.write(|n| *n += 1);
+    }
+    ONCE "lockwork" lockwork_call_once(o: lockwork::Once = lockwork::Once::new()) {
+        o.call_once(|| _ = black_box(1));
+    }
+    ONCE "std" std_call_once(o: std::sync::Once = std::sync::Once::new()) {
+        o.call_once(|| _ = black_box(1));
+    }
+    ONCE "parking_lot" parking_lot_call_once(o: parking_lot::Once = parking_lot::Once::new()) {
+        o.call_once(|| _ = black_box(1));
+    }
+    ONCE_LOCK "lockwork" lockwork_get_or_init(
+        o: lockwork::OnceLock<u64> = lockwork::OnceLock::new()
+    ) {
+        black_box(*o.get_or_init(|| black_box(1)));
+    }
+    ONCE_LOCK "std" std_get_or_init(o: std::sync::OnceLock<u64> = std::sync::OnceLock::new()) {
+        black_box(*o.get_or_init(|| black_box(1)));
+    }
+    LAZY_LOCK "lockwork" lockwork_lazy_lock(
+        o: lockwork::LazyLock<u64> = lockwork::LazyLock::new(|| black_box(1))
+    ) {
+        black_box(**o);
+    }
+    LAZY_LOCK "std" std_lazy_lock(
+        o: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| black_box(1))
+    ) {
+        black_box(**o);
+    }
+    SEQ_LOCK "lockwork" lockwork_seq_lock(
+        s: lockwork::SeqLock<[u64; 2]> = lockwork::SeqLock::new([1; 2])
+    ) {
+        black_box(s.read());
+    }
+    SEQ_LOCK "seqlock" seqlock_seq_lock(
+        s: seqlock::SeqLock<[u64; 2]> = seqlock::SeqLock::new([1; 2])
+    ) {
+        black_box(s.read());
     }
 }
