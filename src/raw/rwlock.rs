@@ -111,7 +111,9 @@
 //! cores. Waiters look less and less often, as those of the mutex do and for its reasons: with two
 //! threads and a tenth of writes that is a tenth more sections than looking all the time. They poll
 //! while nobody sleeps whom the next unlock would have to wake, so also while the heir is on its
-//! way; when they stopped at any mark, eight threads on two cores got a fifth less done.
+//! way; when they stopped at any mark, eight threads on two cores got a fifth less done. And as
+//! those of the mutex, newcomers give their core away before they sleep: with eight threads on two
+//! cores and half of them writes, the longest wait is 12 ms instead of 24, for as many sections.
 //!
 //! What did not gain, and is not here: an exchange from the free word as a reader's first try (a
 //! twentieth faster alone, a tenth slower beside another reader), shorter gaps while the readers
@@ -126,7 +128,7 @@
 
 use crate::primitive::Ordering::{self, Acquire, Relaxed, Release};
 use crate::primitive::{Deadline, Futex, Private, Scope, Wait, fork_epoch, patience};
-use crate::primitive::{model_const_fn, mutant, ord, spin_loop, tuning};
+use crate::primitive::{model_const_fn, mutant, ord, spin_loop, tuning, yield_now};
 
 const READERS_ASLEEP: u32 = 1 << 0;
 const SOLOS_ASLEEP: u32 = 1 << 1;
@@ -170,6 +172,9 @@ const ALL: u32 = u32::MAX;
 
 /// Pauses for which a waiter polls before it sleeps. None in the model, so that it sleeps.
 const PAUSES: u32 = tuning(255, 0);
+
+/// How often a newcomer gives its core away before it sleeps.
+const YIELDS: u32 = tuning(3, 0);
 
 /// Pauses between two looks at the most; the first few are closer together.
 const LONGEST_GAP: u32 = 64;
@@ -437,6 +442,7 @@ impl<const RECURSIVE: bool, S: Scope> RwLock<RECURSIVE, S> {
         let mut naps = 0;
         if !Self::may_read(self.look(), false) {
             self.poll(WRITER, somebody_sleeps);
+            self.give_way(WRITER);
         }
         loop {
             let seen = self.word.load(Relaxed); // Relaxed: row h.
@@ -594,6 +600,7 @@ impl<const RECURSIVE: bool, S: Scope> RwLock<RECURSIVE, S> {
         let (mut heir, mut woken) = (false, false);
         let mut long = None;
         self.poll(SLOT, somebody_sleeps);
+        self.give_way(SLOT);
         loop {
             let seen = self.word.load(Relaxed); // Relaxed: row h.
             let word = sane(seen);
@@ -977,6 +984,17 @@ impl<const RECURSIVE: bool, S: Scope> RwLock<RECURSIVE, S> {
                 }
                 Err(word) => seen = word,
             }
+        }
+    }
+
+    /// Gives the core away a few times, in case whoever `blocks` waits for one.
+    fn give_way(&self, blocks: u32) {
+        for _ in 0..YIELDS {
+            // Relaxed: row h.
+            if self.word.load(Relaxed) & blocks == 0 {
+                return;
+            }
+            yield_now();
         }
     }
 
