@@ -166,6 +166,7 @@ pub use sync::{LazyLock, Once, OnceLock, OnceState};
 pub use sync::{MappedMutexGuard, Mutex, MutexGuard};
 pub use sync::{MappedSpinLockGuard, SpinLock, SpinLockGuard};
 pub use sync::{SeqLock, SeqLockGuard};
+pub use sync::{Taken, TakenKind, Waitable, wait_any, wait_any_for, wait_any_until};
 
 primitive::export_model!(crate::raw::EventCount, crate::raw::Mutex);
 

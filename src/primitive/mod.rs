@@ -35,6 +35,8 @@ mod plain_data;
 mod scope;
 #[cfg(feature = "std")]
 mod thread_number;
+#[cfg(not(all(loom, feature = "loom")))]
+mod wait_many;
 
 pub(crate) use core::sync::atomic::Ordering;
 
@@ -50,6 +52,8 @@ pub(crate) use scope::ProcessShared;
 pub use scope::{Private, Scope};
 #[cfg(feature = "std")]
 pub(crate) use thread_number::thread_number;
+#[cfg(not(all(loom, feature = "loom")))]
+pub(crate) use wait_many::{WaitWord, wait_many};
 
 /// Why a wait on a futex word returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

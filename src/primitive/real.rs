@@ -5,10 +5,10 @@
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
-use super::{Deadline, Ordering, PlainData, Private, Scope, Wait};
+use super::{Deadline, Ordering, PlainData, Private, Scope, Wait, WaitWord};
 use crate::sys;
 use crate::sys::errno::Errno;
-use crate::sys::futex::{ANY, Reach};
+use crate::sys::futex::{ANY, Reach, Waiter};
 
 #[cfg(not(lockwork_chaos))]
 use core::sync::atomic as atomics;
@@ -172,6 +172,11 @@ impl<S: Scope> Futex<S> {
         wait(self.word.as_ptr(), reach::<S>(), expected, classes, deadline)
     }
 
+    /// The word and the value to sleep on, for [`wait_many`](super::wait_many).
+    pub(crate) fn while_it_is(&self, expected: u32) -> WaitWord<'_> {
+        WaitWord::new(Waiter::new(self.word.as_ptr(), reach::<S>(), expected))
+    }
+
     /// Wakes at most `count` sleepers and says how many there were. Only the address is used: the
     /// memory may be gone, or be somebody else's by now.
     pub(crate) fn wake(this: *const Self, count: u32) -> u32 {
@@ -247,6 +252,11 @@ impl<S: Scope> Futex64<S> {
         wait(self.word.as_ptr().cast(), reach::<S>(), expected, ANY, deadline)
     }
 
+    /// As [`Futex::while_it_is`], of the low half.
+    pub(crate) fn while_low_is(&self, expected: u32) -> WaitWord<'_> {
+        WaitWord::new(Waiter::new(self.word.as_ptr().cast(), reach::<S>(), expected))
+    }
+
     /// As [`Futex::wake`], on the low half.
     pub(crate) fn wake(this: *const Self, count: u32) -> u32 {
         wake(this.cast(), reach::<S>(), count, ANY)
@@ -254,12 +264,18 @@ impl<S: Scope> Futex64<S> {
 }
 
 fn wait(word: *const u32, reach: Reach, expected: u32, classes: u32, deadline: Deadline) -> Wait {
-    match sys::futex::wait(word, reach, expected, classes, Some(deadline.nanos())) {
-        Ok(()) => Wait::Woken,
+    let slept = sys::futex::wait(word, reach, expected, classes, Some(deadline.nanos()));
+    how_it_ended("FUTEX_WAIT_BITSET", slept)
+}
+
+/// Why a sleep on one word or several returned.
+pub(super) fn how_it_ended<T>(operation: &'static str, slept: Result<T, Errno>) -> Wait {
+    match slept {
+        Ok(_) => Wait::Woken,
         Err(Errno::AGAIN) => Wait::Changed,
         Err(Errno::INTR) => Wait::Interrupted,
         Err(Errno::TIMED_OUT) => Wait::TimedOut,
-        Err(errno) => unexpected("FUTEX_WAIT_BITSET", errno),
+        Err(errno) => unexpected(operation, errno),
     }
 }
 

@@ -18,6 +18,8 @@
 //! wait       SET on: return                              SET on: off, and return
 //! else       SLEEPERS on, and sleep until SET is on      waiters + 1, and sleep until SET could be
 //!            or the generation is another one            taken off; waiters - 1
+//! withdraw   nothing                                     waiters - 1; is SET on, and are there
+//!                                                        more, then one is woken
 //! ```
 //!
 //! # Invariants
@@ -57,7 +59,8 @@
 //! sees `SET`. Otherwise S1 sees a waiter; S2 wakes one that sleeps, if any does, and one that is
 //! about to finds the word changed. Who was woken takes `SET`, or another thread has, and nothing
 //! is owed. It looks however late it is, and whoever gives up looks too, so no `SET` is left to
-//! somebody who has gone. Two sets between which nobody took the first are one.
+//! somebody who has gone; and who withdraws because something else came, and leaves `SET` to
+//! waiters, wakes one of them. Two sets between which nobody took the first are one.
 //!
 //! Where other processes sleep on the word, the setter may be killed between S1 and S2; so there
 //! S2 is also done by whoever finds `SET` on.
@@ -73,9 +76,9 @@
 //! The two kinds are those of Win32 (`CreateEvent`). Its `PulseEvent` is left out; set and reset do
 //! what it was for.
 
-use super::Waitable;
+use super::{Found, Waitable};
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
-use crate::primitive::{Deadline, Futex, Private, Scope, Wait};
+use crate::primitive::{Futex, Private, Scope, WaitWord};
 use crate::primitive::{model_const_fn, mutant, ord};
 
 const SET: u32 = 1 << 0;
@@ -224,41 +227,54 @@ impl<S: Scope> Event<S> {
 
 impl<S: Scope> Waitable for Event<S> {
     #[inline]
-    fn try_take(&self) -> bool {
+    fn try_take(&self) -> Option<Found> {
         // Acquire: row a.
         let mut cur = self.word.load(ord!("event.a", Acquire));
         if cur & AUTO == 0 {
-            return cur & SET != 0;
+            return (cur & SET != 0).then_some(Found::It);
         }
         while cur & SET != 0 {
             // Acquire: row e.
             match self.word.compare_exchange(cur, cur & !SET, ord!("event.e", Acquire), Relaxed) {
-                Ok(_) => return true,
+                Ok(_) => return Some(Found::It),
                 Err(now) => cur = now,
             }
         }
-        false
+        None
     }
 
-    fn prepare(&self, earlier: Option<u32>) -> Option<u32> {
-        if self.is_auto() { self.count(earlier.is_some()) } else { self.mark(earlier) }
+    fn prepare(&self, earlier: Option<u32>) -> Result<u32, Found> {
+        let ticket =
+            if self.is_auto() { self.count(earlier.is_some()) } else { self.mark(earlier) };
+        ticket.ok_or(Found::It)
     }
 
-    fn leave(&self, ticket: u32) -> bool {
+    fn leave(&self, ticket: u32) -> Option<Found> {
         if !self.is_auto() {
-            return self.came(ticket);
+            return self.came(ticket).then_some(Found::It);
         }
         let mut cur = self.word.load(Relaxed); // Relaxed: row f.
         loop {
             match self.depart(cur) {
-                Ok(taken) => return taken,
+                Ok(taken) => return taken.then_some(Found::It),
                 Err(now) => cur = now,
             }
         }
     }
 
-    fn sleep(&self, ticket: u32, deadline: Deadline) -> Wait {
-        self.word.wait(ticket, deadline)
+    fn withdraw(&self) {
+        if self.is_auto() {
+            let word = &raw const self.word;
+            // Relaxed: row f. Past this line `word` is only an address.
+            let prev = self.word.fetch_sub(ONE_WAITER, Relaxed);
+            if prev & SET != 0 && prev >= 2 * ONE_WAITER && !mutant!("event.keep-the-wake") {
+                wake(word, 1);
+            }
+        }
+    }
+
+    fn word(&self, ticket: u32) -> WaitWord<'_> {
+        self.word.while_it_is(ticket)
     }
 }
 
@@ -279,13 +295,13 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::primitive::ProcessShared;
+    use crate::primitive::{Deadline, ProcessShared};
 
     /// On words of the other scope: a private wake would miss a shared sleeper.
     #[test]
     fn process_shared_words_sleep_and_wake() {
         for event in [Event::<ProcessShared>::manual(), Event::auto()] {
-            assert!(!event.take(Deadline::after(Duration::from_millis(1))));
+            assert_eq!(event.take(Deadline::after(Duration::from_millis(1))), None);
             thread::scope(|s| {
                 let sleeper = s.spawn(|| event.take(Deadline::NEVER));
                 // Until the sleeper has announced itself; whether it sleeps is up to the kernel.
@@ -293,7 +309,7 @@ mod tests {
                     thread::yield_now();
                 }
                 event.set();
-                assert!(sleeper.join().unwrap());
+                assert_eq!(sleeper.join().unwrap(), Some(Found::It));
             });
             assert_eq!(event.is_set(), !event.is_auto());
         }
@@ -303,11 +319,11 @@ mod tests {
     #[test]
     fn the_generation_wraps_within_its_field() {
         let event = Event::<ProcessShared> { word: Futex::new(GENERATION) };
-        let Some(ticket) = event.prepare(None) else { panic!("it is not set") };
+        let Ok(ticket) = event.prepare(None) else { panic!("it is not set") };
         event.set();
         assert_eq!(event.word.load(Relaxed), SET);
         assert!(event.reset());
-        assert_eq!(event.prepare(Some(ticket)), None);
+        assert_eq!(event.prepare(Some(ticket)), Err(Found::It));
     }
 
     /// A setter of another process was killed before it woke anybody: the next one does it.
@@ -321,7 +337,7 @@ mod tests {
             }
             event.word.fetch_or(SET, Relaxed);
             event.set();
-            assert!(sleeper.join().unwrap());
+            assert_eq!(sleeper.join().unwrap(), Some(Found::It));
         });
         assert_eq!(event.word.load(Relaxed), AUTO);
     }

@@ -40,9 +40,9 @@
 //!
 //! `CountDownLatch` of j.u.c. and `std::latch` of C++20.
 
-use super::Waitable;
+use super::{Found, Waitable};
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
-use crate::primitive::{Deadline, Futex, Private, Scope, Wait};
+use crate::primitive::{Futex, Private, Scope, WaitWord};
 use crate::primitive::{model_const_fn, mutant, ord};
 
 const SLEEPERS: u32 = 1 << 31;
@@ -100,31 +100,31 @@ impl<S: Scope> Latch<S> {
 
 impl<S: Scope> Waitable for Latch<S> {
     #[inline]
-    fn try_take(&self) -> bool {
-        self.count() == 0
+    fn try_take(&self) -> Option<Found> {
+        (self.count() == 0).then_some(Found::It)
     }
 
-    fn prepare(&self, _earlier: Option<u32>) -> Option<u32> {
+    fn prepare(&self, _earlier: Option<u32>) -> Result<u32, Found> {
         loop {
             // Acquire: row a.
             let cur = self.word.load(ord!("latch.a", Acquire));
             if cur & COUNT == 0 {
-                return None;
+                return Err(Found::It);
             }
             let marked = cur | SLEEPERS;
             // Relaxed: row c.
             if cur == marked || self.word.compare_exchange(cur, marked, Relaxed, Relaxed).is_ok() {
-                return Some(marked);
+                return Ok(marked);
             }
         }
     }
 
-    fn leave(&self, _ticket: u32) -> bool {
+    fn leave(&self, _ticket: u32) -> Option<Found> {
         self.try_take()
     }
 
-    fn sleep(&self, ticket: u32, deadline: Deadline) -> Wait {
-        self.word.wait(ticket, deadline)
+    fn word(&self, ticket: u32) -> WaitWord<'_> {
+        self.word.while_it_is(ticket)
     }
 }
 

@@ -27,6 +27,7 @@ mod rwlock;
 mod semaphore;
 mod seq_lock;
 mod spin_lock;
+mod wait_any;
 mod wait_group;
 mod waitable;
 
@@ -53,5 +54,6 @@ pub use rwlock::RwLock;
 pub use semaphore::{MAX_PERMITS, Refusal, Semaphore};
 pub use seq_lock::SeqLock;
 pub use spin_lock::SpinLock;
+pub(crate) use wait_any::wait_any;
 pub use wait_group::WaitGroup;
-pub(crate) use waitable::Waitable;
+pub use waitable::{Found, Waitable};

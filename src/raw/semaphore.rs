@@ -10,10 +10,12 @@
 //!
 //! move                      word                              owes
 //! acquire, at once          permits - n                       nothing
-//! begin to wait             waiters + 1                       to leave by one of the next three
+//! begin to wait             waiters + 1                       to leave by one of the next four
 //! acquire, after waiting    permits - 1, waiters - 1          nothing
 //! give up (deadline)        waiters - 1                       nothing
 //! give up (closed)          waiters - 1                       nothing
+//! withdraw                  waiters - 1                       a wake-up, if permits and waiters
+//!                                                             are left
 //! release                   permits + n                       n wake-ups, if there are waiters
 //! close                     CLOSED                            a wake-up for all, if there are any
 //! ```
@@ -25,7 +27,7 @@
 //!
 //! 1. While a thread sleeps, there are at most as many permits as there are wake-ups on their way
 //!    plus threads that were woken and have not looked yet.
-//! 2. A thread that was woken looks at the word before it leaves, however late it is.
+//! 2. A thread that was woken looks at the word before it leaves, however late it is, or withdraws.
 //! 3. Once `release` has added its permits, another thread may take one and free the semaphore:
 //!    from there on only the *address* of the word is used. The same holds for `close`, and for a
 //!    waiter once it is no longer counted. What `release` has to know of waiters is in the word
@@ -50,7 +52,9 @@
 //! later is counted later, and finds the permits.) The kernel turns *n* wake-ups into *n* threads
 //! that were woken, or leaves no sleeper. A thread that was woken takes a permit or finds none. Who
 //! takes a permit without having slept leaves fewer permits. A wait that timed out or was
-//! interrupted consumed no wake-up, so leaving then loses none.
+//! interrupted consumed no wake-up, so leaving then loses none. Who withdraws, because of several
+//! things something else came, may have been woken here as well; if so, and there are permits, it
+//! wakes another in its stead.
 //!
 //! So if the permit that a thread was woken for is gone, there is none left for it to sleep beside:
 //! it sleeps again, and is still counted when whoever was faster releases.
@@ -76,8 +80,10 @@
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
+use super::waitable::take_slow;
+use super::{Found, Waitable};
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
-use crate::primitive::{Deadline, Futex64, Private, Scope, UnsafeCell, Wait};
+use crate::primitive::{Deadline, Futex64, Private, Scope, UnsafeCell, WaitWord};
 use crate::primitive::{model_const_fn, mutant, ord, spin_loop, tuning};
 
 const ONE_WAITER: u64 = 1 << 32;
@@ -277,35 +283,31 @@ impl<S: Scope> Semaphore<S> {
                 end => return end,
             }
         }
-        let counted = if mutant!("semaphore.uncounted") { 0 } else { ONE_WAITER };
-        self.word.fetch_add(counted, Relaxed); // Relaxed: row e.
-        loop {
-            let cur = self.word.load(Relaxed); // Relaxed: row e; the exchanges decide.
+        match take_slow(self, deadline) {
+            Some(Found::It) => Ok(()),
+            Some(Found::Closed) => Err(Refusal::Closed),
+            None => Err(Refusal::NoPermits),
+        }
+    }
+
+    /// Ends the wait of a counted waiter if there is a permit for it, or the semaphore is closed.
+    fn end_wait(&self) -> Option<Found> {
+        let mut cur = self.word.load(Relaxed); // Relaxed: row e; the exchanges decide.
+        while low(cur) != 0 {
             if low(cur) & CLOSED != 0 {
                 // Acquire: row d. Past this line the semaphore may be gone (invariant 3).
-                self.word.fetch_sub(counted, ord!("semaphore.d/waiter", Acquire));
-                return Err(Refusal::Closed);
+                self.word.fetch_sub(counted(), ord!("semaphore.d/waiter", Acquire));
+                return Some(Found::Closed);
             }
-            if low(cur) > 0 {
-                let new = cur - 1 - counted;
-                // Acquire / Relaxed: rows a and e.
-                let order = ord!("semaphore.a/waiter", Acquire);
-                if self.word.compare_exchange(cur, new, order, Relaxed).is_ok() {
-                    return Ok(());
-                }
-                continue;
-            }
-            let wait = self.word.wait_low(0, deadline);
-            // Whoever was woken looks again, however late it is (invariant 2).
-            let leaves = wait == Wait::TimedOut
-                || wait == Wait::Woken
-                    && deadline != Deadline::NEVER
-                    && mutant!("semaphore.leave-with-the-wake");
-            if leaves {
-                self.word.fetch_sub(counted, Relaxed); // Relaxed: row e.
-                return Err(Refusal::NoPermits);
+            let new = cur - 1 - counted();
+            // Acquire / Relaxed: rows a and e.
+            let order = ord!("semaphore.a/waiter", Acquire);
+            match self.word.compare_exchange(cur, new, order, Relaxed) {
+                Ok(_) => return Some(Found::It),
+                Err(now) => cur = now,
             }
         }
+        None
     }
 
     /// Looks at the word for a moment, in case a release is about to come; not while others wait.
@@ -322,6 +324,53 @@ impl<S: Scope> Semaphore<S> {
         }
         false
     }
+}
+
+impl<S: Scope> Waitable for Semaphore<S> {
+    fn try_take(&self) -> Option<Found> {
+        match self.try_acquire(1) {
+            Ok(()) => Some(Found::It),
+            Err(Refusal::Closed) => Some(Found::Closed),
+            Err(Refusal::NoPermits) => None,
+        }
+    }
+
+    fn prepare(&self, earlier: Option<u32>) -> Result<u32, Found> {
+        if earlier.is_none() {
+            self.word.fetch_add(counted(), Relaxed); // Relaxed: row e.
+        }
+        // The only value that anybody sleeps on.
+        self.end_wait().map_or(Ok(0), Err)
+    }
+
+    fn leave(&self, _ticket: u32) -> Option<Found> {
+        let found = self.end_wait();
+        if found.is_none() {
+            // Relaxed: row e. A permit that comes before this line is left to others: its wake-up
+            // went to one of them, as this waiter did not sleep any more.
+            self.word.fetch_sub(counted(), Relaxed);
+        }
+        found
+    }
+
+    fn withdraw(&self) {
+        let word = &raw const self.word;
+        // Relaxed: row e. Past this line `word` is only an address (invariant 3).
+        let prev = self.word.fetch_sub(counted(), Relaxed);
+        let is_there = low(prev) != 0 && low(prev) & CLOSED == 0;
+        if is_there && prev >= 2 * ONE_WAITER && !mutant!("semaphore.keep-the-wake") {
+            wake(word, 1);
+        }
+    }
+
+    fn word(&self, ticket: u32) -> WaitWord<'_> {
+        self.word.while_low_is(ticket)
+    }
+}
+
+/// What a waiter adds to the word.
+fn counted() -> u64 {
+    if mutant!("semaphore.uncounted") { 0 } else { ONE_WAITER }
 }
 
 #[cold]

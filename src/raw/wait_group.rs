@@ -48,9 +48,9 @@
 //! `sync.WaitGroup` of Go, whose rule that a group may be used again only when all waiters have
 //! returned is not needed here, thanks to the generation.
 
-use super::Waitable;
+use super::{Found, Waitable};
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
-use crate::primitive::{Deadline, Futex64, Private, Scope, Wait};
+use crate::primitive::{Futex64, Private, Scope, WaitWord};
 use crate::primitive::{model_const_fn, mutant, ord};
 
 const SLEEPERS: u64 = 1 << 0;
@@ -129,31 +129,31 @@ impl<S: Scope> WaitGroup<S> {
 
 impl<S: Scope> Waitable for WaitGroup<S> {
     #[inline]
-    fn try_take(&self) -> bool {
-        self.count() == 0
+    fn try_take(&self) -> Option<Found> {
+        (self.count() == 0).then_some(Found::It)
     }
 
-    fn prepare(&self, mut earlier: Option<u32>) -> Option<u32> {
+    fn prepare(&self, mut earlier: Option<u32>) -> Result<u32, Found> {
         loop {
             let (cur, over) = self.look(earlier);
             if over {
-                return None;
+                return Err(Found::It);
             }
             let marked = cur | SLEEPERS;
             // Relaxed: row c.
             if cur == marked || self.word.compare_exchange(cur, marked, Relaxed, Relaxed).is_ok() {
-                return Some(marked as u32);
+                return Ok(marked as u32);
             }
             earlier = earlier.or(Some(cur as u32));
         }
     }
 
-    fn leave(&self, ticket: u32) -> bool {
-        self.look(Some(ticket)).1
+    fn leave(&self, ticket: u32) -> Option<Found> {
+        self.look(Some(ticket)).1.then_some(Found::It)
     }
 
-    fn sleep(&self, ticket: u32, deadline: Deadline) -> Wait {
-        self.word.wait_low(ticket, deadline)
+    fn word(&self, ticket: u32) -> WaitWord<'_> {
+        self.word.while_low_is(ticket)
     }
 }
 
@@ -192,10 +192,10 @@ mod tests {
     fn the_generation_wraps_within_its_half() {
         let group = WaitGroup::<Private> { word: Futex64::new(u64::from(u32::MAX) & !SLEEPERS) };
         group.add(3).unwrap();
-        let Some(ticket) = group.prepare(None) else { panic!("there are some") };
+        let Ok(ticket) = group.prepare(None) else { panic!("there are some") };
         group.done(3).unwrap();
         assert_eq!(group.word.load(Relaxed), 0);
         group.add(1).unwrap();
-        assert_eq!(group.prepare(Some(ticket)), None);
+        assert_eq!(group.prepare(Some(ticket)), Err(Found::It));
     }
 }

@@ -70,7 +70,7 @@ use crate::raw::{self, Waitable as _};
 #[doc(alias("ManualResetEvent", "AutoResetEvent", "ManualResetEventSlim", "EventWaitHandle"))]
 #[doc(alias("CreateEvent", "Baton", "Notification", "binary semaphore", "threading.Event"))]
 pub struct Event {
-    raw: raw::Event,
+    pub(super) raw: raw::Event,
 }
 
 // SAFETY: a word that is changed by atomic operations only, and no data.
@@ -172,7 +172,7 @@ impl Event {
     #[track_caller]
     pub fn wait(&self) {
         let came = self.raw.take(Deadline::NEVER);
-        debug_assert!(came, "a wait without a deadline timed out");
+        debug_assert!(came.is_some(), "a wait without a deadline timed out");
     }
 
     /// What [`wait`](Self::wait) would do at once, if it would: says whether it was set, and resets
@@ -188,7 +188,7 @@ impl Event {
     #[must_use = "says whether it was set; an automatic event is not any more"]
     #[inline]
     pub fn try_wait(&self) -> bool {
-        self.raw.try_take()
+        self.raw.try_take().is_some()
     }
 
     /// Waits until it is set, for at most `timeout`; `false` if it was not in time.
@@ -202,7 +202,7 @@ impl Event {
     #[must_use = "says whether it was set"]
     #[track_caller]
     pub fn wait_for(&self, timeout: Duration) -> bool {
-        self.raw.try_take() || self.raw.take(Deadline::after(timeout))
+        self.raw.try_take().is_some() || self.raw.take(Deadline::after(timeout)).is_some()
     }
 
     /// Waits until it is set, until `deadline` at the latest; `false` if it was not in time.
@@ -217,7 +217,7 @@ impl Event {
     #[must_use = "says whether it was set"]
     #[track_caller]
     pub fn wait_until(&self, deadline: impl Into<Deadline>) -> bool {
-        self.raw.take(deadline.into())
+        self.raw.take(deadline.into()).is_some()
     }
 }
 

@@ -63,7 +63,7 @@ use crate::raw::{self, Waitable as _};
 /// ```
 #[doc(alias("CountDownLatch", "std::latch", "BlockingCounter", "CountdownEvent"))]
 pub struct Latch {
-    raw: raw::Latch,
+    pub(super) raw: raw::Latch,
 }
 
 // SAFETY: a word that is changed by atomic operations only, and no data.
@@ -157,7 +157,7 @@ impl Latch {
     #[track_caller]
     pub fn wait(&self) {
         let open = self.raw.take(Deadline::NEVER);
-        debug_assert!(open, "a wait without a deadline timed out");
+        debug_assert!(open.is_some(), "a wait without a deadline timed out");
     }
 
     /// Whether no step is left. Never blocks.
@@ -169,7 +169,7 @@ impl Latch {
     #[must_use]
     #[inline]
     pub fn try_wait(&self) -> bool {
-        self.raw.try_take()
+        self.raw.try_take().is_some()
     }
 
     /// Waits until no step is left, for at most `timeout`; `false` if there were any left then.
@@ -183,7 +183,7 @@ impl Latch {
     #[must_use = "says whether the latch is open"]
     #[track_caller]
     pub fn wait_for(&self, timeout: Duration) -> bool {
-        self.raw.try_take() || self.raw.take(Deadline::after(timeout))
+        self.raw.try_take().is_some() || self.raw.take(Deadline::after(timeout)).is_some()
     }
 
     /// Waits until no step is left, until `deadline` at the latest; `false` if there were any left
@@ -197,7 +197,7 @@ impl Latch {
     #[must_use = "says whether the latch is open"]
     #[track_caller]
     pub fn wait_until(&self, deadline: impl Into<Deadline>) -> bool {
-        self.raw.take(deadline.into())
+        self.raw.take(deadline.into()).is_some()
     }
 
     /// Takes one step, and waits until no step is left: all threads that do this meet here.

@@ -22,6 +22,7 @@ pub mod semaphore;
 mod seq_lock;
 mod spin_lock;
 mod suspend;
+mod wait_any;
 mod wait_group;
 
 pub use barrier::{Barrier, BarrierError, BarrierWaitResult};
@@ -50,6 +51,7 @@ pub use seq_lock::{SeqLock, SeqLockGuard};
 pub use spin_lock::ArcSpinLockGuard;
 pub use spin_lock::{MappedSpinLockGuard, SpinLock, SpinLockGuard};
 pub use suspend::WaitGuard;
+pub use wait_any::{Taken, TakenKind, Waitable, wait_any, wait_any_for, wait_any_until};
 #[cfg(feature = "alloc")]
 pub use wait_group::ArcWaitGroupToken;
 pub use wait_group::{WaitGroup, WaitGroupToken};

@@ -70,7 +70,7 @@ use crate::raw::{self, Waitable as _};
 /// ```
 #[doc(alias("sync.WaitGroup", "Phaser", "TaskTracker"))]
 pub struct WaitGroup {
-    raw: raw::WaitGroup,
+    pub(super) raw: raw::WaitGroup,
 }
 
 // SAFETY: a word that is changed by atomic operations only, and no data.
@@ -233,7 +233,7 @@ impl WaitGroup {
     #[track_caller]
     pub fn wait(&self) {
         let none = self.raw.take(Deadline::NEVER);
-        debug_assert!(none, "a wait without a deadline timed out");
+        debug_assert!(none.is_some(), "a wait without a deadline timed out");
     }
 
     /// Whether there are none. Never blocks.
@@ -244,7 +244,7 @@ impl WaitGroup {
     #[must_use]
     #[inline]
     pub fn try_wait(&self) -> bool {
-        self.raw.try_take()
+        self.raw.try_take().is_some()
     }
 
     /// Waits until there are none, for at most `timeout`; `false` if there were some all the time.
@@ -260,7 +260,7 @@ impl WaitGroup {
     #[must_use = "says whether there were none"]
     #[track_caller]
     pub fn wait_for(&self, timeout: Duration) -> bool {
-        self.raw.try_take() || self.raw.take(Deadline::after(timeout))
+        self.raw.try_take().is_some() || self.raw.take(Deadline::after(timeout)).is_some()
     }
 
     /// Waits until there are none, until `deadline` at the latest; `false` if there were some all
@@ -274,7 +274,7 @@ impl WaitGroup {
     #[must_use = "says whether there were none"]
     #[track_caller]
     pub fn wait_until(&self, deadline: impl Into<Deadline>) -> bool {
-        self.raw.take(deadline.into())
+        self.raw.take(deadline.into()).is_some()
     }
 }
 

@@ -347,7 +347,7 @@ pub(crate) unsafe fn cmp_requeue_pi(
 /// One word of a [`waitv`], with the value that it must hold: the kernel's `struct futex_waitv`.
 ///
 /// Written out here because the oldest libc that the crate accepts does not have it, nor the flag.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct Waiter {
     value: u64,
@@ -362,9 +362,14 @@ const _: () = assert!(size_of::<Waiter>() == 24);
 /// `FUTEX2_SIZE_U32`: the words are four bytes long.
 const SIZE_U32: u32 = 2;
 
+/// The most words that one [`waitv`] takes.
+pub(crate) const WAITV_MAX: usize = 128;
+
 impl Waiter {
+    /// No word. Fills lists up; the kernel refuses it.
+    pub(crate) const NONE: Self = Self { value: 0, address: 0, flags: SIZE_U32, reserved: 0 };
+
     /// Sleep while `word` holds `expected`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "`wait_any` builds on it"))]
     pub(crate) fn new(word: *const u32, reach: Reach, expected: u32) -> Self {
         Self {
             value: u64::from(expected),
@@ -372,6 +377,19 @@ impl Waiter {
             flags: SIZE_U32 | reach.flag() as u32,
             reserved: 0,
         }
+    }
+
+    /// The value that the word must hold.
+    pub(crate) fn expected(&self) -> u32 {
+        self.value as u32
+    }
+
+    /// Sleeps on this word alone: [`wait`].
+    pub(crate) fn wait(&self, deadline: Option<u64>) -> Result<(), Errno> {
+        let private = self.flags & Reach::Private.flag() as u32 != 0;
+        let reach = if private { Reach::Private } else { Reach::Shared };
+        let word = ptr::with_exposed_provenance(self.address as usize);
+        wait(word, reach, self.expected(), ANY, deadline)
     }
 }
 
@@ -393,8 +411,8 @@ impl Waiter {
 /// | `EFAULT`    | nothing readable at some word                        | has a bug             |
 /// | `ENOMEM`    | no memory for the kernel's copy of the list          | reports it            |
 /// | `ENOSYS`    | before Linux 5.16                                    | falls back            |
-/// | `EPERM`     | a seccomp filter that does not know the call         | falls back            |
-#[cfg_attr(not(test), expect(dead_code, reason = "`wait_any` builds on it"))]
+/// | `EPERM`,    | a seccomp filter that does not know the call         | falls back            |
+/// | `EACCES`    |                                                      |                       |
 pub(crate) fn waitv(waiters: &[Waiter], deadline: Option<u64>) -> Result<usize, Errno> {
     let count = u32::try_from(waiters.len()).unwrap_or(u32::MAX);
     let deadline = timespec(deadline);

@@ -123,8 +123,6 @@ const MUTANTS: &[Row] = &[
     Row("semaphore.wake-one", "a release of two wakes one",
         "semaphore::two_permits_for_two_waiters"),
     Row("semaphore.close-wake", "close wakes nobody", "semaphore::close_wakes_all"),
-    Row("semaphore.leave-with-the-wake", "who gives up takes a wake-up along",
-        "semaphore::timed_and_not_timed"),
     Row("semaphore.touch-after-release", "a release looks at what may be gone",
         "semaphore::freed_by_whoever_acquires"),
 
@@ -155,6 +153,10 @@ const MUTANTS: &[Row] = &[
         "fair_semaphore::freed_by_whoever_acquires"),
     Row("fair_semaphore.close-tells-nobody", "close leaves the queue asleep",
         "fair_semaphore::close_sends_all_away"),
+
+    Row("waitable.leave-with-the-wake", "who gives up takes a wake-up along",
+        "semaphore::timed_and_not_timed"),
+
     Row("event.a", "who sees a manual event set does not see what came before", "event::manual"),
     Row("event.b", "set of a manual event does not publish it", "event::manual"),
     Row("event.c", "set of an automatic one does not", "event::auto"),

@@ -5,9 +5,9 @@ use core::mem::{MaybeUninit, size_of_val};
 use std::vec::Vec;
 
 use super::super::{Deadline, Ordering, PlainData, Private, Scope, Wait};
-use super::kernel;
+use super::kernel::{self, Held};
 
-pub(crate) use super::kernel::{as_shipped, fork_epoch, patience, unique_id};
+pub(crate) use super::kernel::{WaitWord, as_shipped, fork_epoch, patience, unique_id};
 
 /// Threads, for the layer that owns some.
 pub(crate) mod thread {
@@ -199,15 +199,10 @@ impl<S: Scope> Futex<S> {
         self.wait_as(!0, expected, deadline)
     }
     pub fn wait_as(&self, classes: u32, expected: u32, deadline: Deadline) -> Wait {
-        // The kernel compares under its bucket lock, so it sees the newest value, and it writes
-        // nothing. A read-modify-write that fails does both; a load could return an old value, and
-        // one that succeeds would leave a store that other threads' plain stores are not ordered
-        // with.
-        let holds = || {
-            let (other, order) = (!expected, Ordering::Relaxed);
-            self.word.value.compare_exchange(other, other, order, order) == Err(expected)
-        };
-        kernel::wait(address(self), classes, holds, deadline)
+        kernel::wait(&[self.while_it_is(expected)], classes, deadline)
+    }
+    pub(crate) fn while_it_is(&self, expected: u32) -> WaitWord<'_> {
+        WaitWord::new(address(self), expected, &self.word)
     }
     pub fn wake(this: *const Self, count: u32) -> u32 {
         Self::wake_classes(this, !0, count)
@@ -259,12 +254,35 @@ impl<S: Scope> Futex64<S> {
         self.word.fetch_or(bits, order)
     }
     pub fn wait_low(&self, expected: u32, deadline: Deadline) -> Wait {
-        let holds = || self.word.value.fetch_or(0, Ordering::Relaxed) as u32 == expected;
-        kernel::wait(address(self), !0, holds, deadline)
+        self.while_low_is(expected).wait(deadline)
+    }
+    pub(crate) fn while_low_is(&self, expected: u32) -> WaitWord<'_> {
+        WaitWord::new(address(self), expected, &self.word)
     }
     pub fn wake(this: *const Self, count: u32) -> u32 {
         kernel::wake(this.addr(), !0, count)
     }
+}
+
+impl Held for AtomicU32 {
+    fn holds(&self, expected: u32) -> bool {
+        // The kernel compares under its bucket lock, so it sees the newest value, and it writes
+        // nothing. A read-modify-write that fails does both; a load could return an old value, and
+        // one that succeeds would leave a store that other threads' plain stores are not ordered
+        // with.
+        let (other, order) = (!expected, Ordering::Relaxed);
+        self.value.compare_exchange(other, other, order, order) == Err(expected)
+    }
+}
+
+impl Held for AtomicU64 {
+    fn holds(&self, expected: u32) -> bool {
+        self.value.fetch_or(0, Ordering::Relaxed) as u32 == expected
+    }
+}
+
+pub(crate) fn wait_many(words: &[WaitWord<'_>], deadline: Deadline) -> Wait {
+    kernel::wait(words, !0, deadline)
 }
 
 fn address<T>(word: &T) -> usize {

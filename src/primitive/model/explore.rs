@@ -67,6 +67,12 @@ impl Explore {
         self
     }
 
+    /// Has the kernel refuse to let a thread sleep on several words.
+    pub fn one_word(mut self) -> Self {
+        self.setup.one_word = true;
+        self
+    }
+
     /// Lets this many waits of each execution be long ones, for locks that mind.
     pub fn naps(mut self, naps: u32) -> Self {
         self.setup.naps = naps;

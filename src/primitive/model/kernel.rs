@@ -20,6 +20,8 @@ pub(super) struct Setup {
     /// Whether the kernel begins an interrupted wait again, as it does after `SIGCONT` and after
     /// handlers with `SA_RESTART`. No code of ours runs in between.
     pub(super) restart: bool,
+    /// Whether a sleep on several words is refused, as old kernels and filters do.
+    pub(super) one_word: bool,
     /// How often, in each execution, somebody who waits finds that it has been for long.
     pub(super) naps: u32,
     /// Whether numbers that have a value of their own for models have the one that ships.
@@ -35,6 +37,7 @@ impl Setup {
         strict: false,
         signals: 0,
         restart: false,
+        one_word: false,
         naps: 0,
         as_shipped: false,
         shadows: true,
@@ -61,12 +64,51 @@ const IDLE_POLLS: u32 = 2;
 /// that have yielded less often.
 const STRANDED: u32 = 100;
 
+/// A thread in a wait, on one word or several.
 struct Sleeper {
-    address: Cell<usize>,
-    classes: u32,
     woken: Cell<bool>,
     parked: Cell<bool>,
     thread: loom::thread::Thread,
+}
+
+/// Its place in the queue of one word. Whoever is woken on one of several keeps the other places
+/// until it runs, and may be woken there as well.
+struct Place {
+    address: Cell<usize>,
+    classes: u32,
+    sleeper: Rc<Sleeper>,
+}
+
+/// What the kernel compares.
+pub(crate) trait Held {
+    /// Whether the word, or its low half, holds `expected`.
+    fn holds(&self, expected: u32) -> bool;
+}
+
+/// The real type of this name.
+#[derive(Clone, Copy)]
+#[allow(unreachable_pub, missing_debug_implementations, reason = "named by a trait, that is all")]
+pub struct WaitWord<'a> {
+    address: usize,
+    expected: u32,
+    word: Option<&'a dyn Held>,
+}
+
+impl<'a> WaitWord<'a> {
+    pub(crate) const NONE: Self = Self { address: 0, expected: 0, word: None };
+
+    pub(super) fn new(address: usize, expected: u32, word: &'a dyn Held) -> Self {
+        Self { address, expected, word: Some(word) }
+    }
+    pub(crate) fn expected(&self) -> u32 {
+        self.expected
+    }
+    pub(crate) fn wait(&self, deadline: Deadline) -> Wait {
+        wait(&[*self], !0, deadline)
+    }
+    fn holds(&self) -> bool {
+        self.word.expect("a word to sleep on").holds(self.expected)
+    }
 }
 
 /// State of one execution.
@@ -74,7 +116,7 @@ struct Kernel {
     /// Makes futex operations conflict, so that the explorer reorders them.
     token: loom::sync::atomic::AtomicUsize,
     /// Hidden from the explorer. Touched only between two scheduling points.
-    queue: RefCell<VecDeque<Rc<Sleeper>>>,
+    queue: RefCell<VecDeque<Rc<Place>>>,
     signals: Cell<u32>,
     naps: Cell<u32>,
     calls: Cell<usize>,
@@ -183,26 +225,20 @@ pub(super) fn advance_fork_epoch() {
     KERNEL.fork_epoch.set(fork_epoch() + 1);
 }
 
-/// `holds` compares the word; there is no scheduling point between it and the enqueueing.
-pub(super) fn wait(
-    address: usize,
-    classes: u32,
-    holds: impl Fn() -> bool,
-    deadline: Deadline,
-) -> Wait {
+/// Sleeps on the words. There is no scheduling point between the comparison of one and the
+/// enqueueing there, and there is one between a word and the next, both ways.
+pub(super) fn wait(words: &[WaitWord<'_>], classes: u32, deadline: Deadline) -> Wait {
     touch_token();
     count_call();
-    if !holds() {
-        return Wait::Changed;
-    }
     let me = Rc::new(Sleeper {
-        address: Cell::new(address),
-        classes,
         woken: Cell::new(false),
         parked: Cell::new(false),
         thread: loom::thread::current(),
     });
-    KERNEL.queue.borrow_mut().push_back(me.clone());
+    let asleep_on = if SETUP.get().one_word { &words[..1] } else { words };
+    if let Some(end) = enqueue(&me, asleep_on, classes) {
+        return end;
+    }
     let timed = deadline != Deadline::NEVER;
     let interruptible = KERNEL.signals.get() > 0;
     if timed || interruptible {
@@ -211,24 +247,26 @@ pub(super) fn wait(
         }
         // Others may run here, and may wake us: then we were woken, however late it is.
         touch_token();
-        if me.woken.get() {
+        if dequeue(&me) {
             return Wait::Woken;
         }
-        KERNEL.queue.borrow_mut().retain(|sleeper| !Rc::ptr_eq(sleeper, &me));
         if timed || !SETUP.get().restart {
             return if timed { Wait::TimedOut } else { Wait::Interrupted };
         }
         touch_token();
-        if !holds() {
-            return Wait::Changed;
-        }
         // Where the call was made to sleep, wherever it may have been moved since.
-        me.address.set(address);
-        KERNEL.queue.borrow_mut().push_back(me.clone());
+        if let Some(end) = enqueue(&me, asleep_on, classes) {
+            return end;
+        }
     }
+    let looks = asleep_on.len() < words.len();
     let mut idle_polls = 0;
     while !me.woken.get() {
-        if SETUP.get().strict {
+        // The end of a slice of time: of those that find nothing, nobody learns.
+        if looks && words.iter().any(|word| !word.holds()) {
+            return if dequeue(&me) { Wait::Woken } else { Wait::Changed };
+        }
+        if SETUP.get().strict || looks {
             let before = PROGRESS.get();
             loom::thread::yield_now();
             idle_polls = if PROGRESS.get() == before { idle_polls + 1 } else { 0 };
@@ -245,7 +283,40 @@ pub(super) fn wait(
             loom::thread::park();
         }
     }
+    dequeue(&me);
     Wait::Woken
+}
+
+/// Queues for one word after the other, until one does not hold what it should: then the wait is
+/// over, by a wake-up if there was one meanwhile.
+fn enqueue(me: &Rc<Sleeper>, words: &[WaitWord<'_>], classes: u32) -> Option<Wait> {
+    for (i, word) in words.iter().enumerate() {
+        if i > 0 {
+            touch_token();
+        }
+        if !word.holds() {
+            return Some(if dequeue(me) { Wait::Woken } else { Wait::Changed });
+        }
+        let place = Place { address: Cell::new(word.address), classes, sleeper: me.clone() };
+        KERNEL.queue.borrow_mut().push_back(Rc::new(place));
+    }
+    None
+}
+
+/// Leaves one queue after the other, and says whether it was woken in any.
+fn dequeue(me: &Rc<Sleeper>) -> bool {
+    loop {
+        let mut queue = KERNEL.queue.borrow_mut();
+        let Some(first) = queue.iter().position(|place| Rc::ptr_eq(&place.sleeper, me)) else {
+            return me.woken.get();
+        };
+        queue.remove(first);
+        let more = queue.iter().any(|place| Rc::ptr_eq(&place.sleeper, me));
+        drop(queue);
+        if more {
+            touch_token();
+        }
+    }
 }
 
 pub(super) fn wake(address: usize, classes: u32, count: u32) -> u32 {
@@ -259,15 +330,15 @@ pub(super) fn wake(address: usize, classes: u32, count: u32) -> u32 {
 /// Ends all waits that are under way, as signals for every thread would: each waiter looks again.
 pub fn interrupt_sleepers() {
     touch_token();
-    let all: Vec<Rc<Sleeper>> = KERNEL.queue.borrow_mut().drain(..).collect();
+    let all: Vec<Rc<Place>> = KERNEL.queue.borrow_mut().drain(..).collect();
     end_waits(&all);
 }
 
-fn end_waits(sleepers: &[Rc<Sleeper>]) {
-    for sleeper in sleepers {
-        sleeper.woken.set(true);
+fn end_waits(places: &[Rc<Place>]) {
+    for place in places {
+        place.sleeper.woken.set(true);
     }
-    for sleeper in sleepers.iter().filter(|sleeper| sleeper.parked.get()) {
+    for sleeper in places.iter().map(|place| &place.sleeper).filter(|it| it.parked.get()) {
         sleeper.thread.unpark();
     }
 }
@@ -276,8 +347,8 @@ pub(super) fn requeue(from: usize, count: u32, to: usize) -> u32 {
     touch_token();
     count_call();
     let moved = take(from, !0, count);
-    for sleeper in &moved {
-        sleeper.address.set(to);
+    for place in &moved {
+        place.address.set(to);
     }
     let count = moved.len() as u32;
     KERNEL.queue.borrow_mut().extend(moved);
@@ -285,15 +356,15 @@ pub(super) fn requeue(from: usize, count: u32, to: usize) -> u32 {
 }
 
 /// Takes the first sleepers of `classes` on `address` off the queue: first come, first woken.
-fn take(address: usize, classes: u32, count: u32) -> Vec<Rc<Sleeper>> {
+fn take(address: usize, classes: u32, count: u32) -> Vec<Rc<Place>> {
     let mut queue = KERNEL.queue.borrow_mut();
     let mut taken = Vec::new();
-    queue.retain(|sleeper| {
+    queue.retain(|place| {
         let take = taken.len() < count as usize
-            && sleeper.address.get() == address
-            && sleeper.classes & classes != 0;
+            && place.address.get() == address
+            && place.classes & classes != 0;
         if take {
-            taken.push(sleeper.clone());
+            taken.push(place.clone());
         }
         !take
     });

@@ -118,6 +118,20 @@ pub struct SemaphorePermit<'a> {
     permits: u32,
 }
 
+impl Semaphore {
+    /// What `wait_any` waits for.
+    pub(in crate::sync) fn raw_waitable(&self) -> &dyn raw::Waitable {
+        &self.raw
+    }
+}
+
+impl<'a> SemaphorePermit<'a> {
+    /// For a permit that was taken from the semaphore inside.
+    pub(in crate::sync) fn of_one(semaphore: &'a Semaphore) -> Self {
+        Self { semaphore, permits: 1 }
+    }
+}
+
 permit_methods! {
     permit: SemaphorePermit<'_>,
     name: "SemaphorePermit",
