@@ -32,4 +32,5 @@ mod rwlock;
 mod semaphore;
 mod seq_lock;
 mod stress;
+mod wait_any;
 mod wait_group;

@@ -30,4 +30,5 @@ mod rwlock;
 mod semaphore;
 mod seq_lock;
 mod support;
+mod wait_any;
 mod wait_group;

@@ -169,6 +169,17 @@ const MUTANTS: &[Row] = &[
     Row("event.forget-generation", "a set that was undone is missed", "event::manual_pulse"),
     Row("event.take-nothing", "a set lets two go", "event::auto_two_waiters"),
 
+    Row("event.keep-the-wake", "who withdraws keeps a wake-up that was meant for another",
+        "wait_any::passes_on_the_wake_of_an_event"),
+    Row("semaphore.keep-the-wake", "so does who withdraws from a semaphore",
+        "wait_any::passes_on_the_wake_of_a_semaphore"),
+    Row("wait_any.stay-announced", "what was not taken is still waited for",
+        "wait_any::two_who_wait_for_both"),
+    Row("wait_any.take-two", "two things that come at once are both taken",
+        "wait_any::takes_one"),
+    Row("wait_any.leave-with-the-wake", "who is late does not look at what it was woken for",
+        "wait_any::timed_beside_a_patient_one"),
+
     Row("latch.a", "a wait does not see what came before the steps", "latch::two_steps"),
     Row("latch.b", "a step does not publish it", "latch::two_steps"),
     Row("latch.wake", "the last step wakes nobody", "latch::two_steps"),

@@ -12,7 +12,8 @@ pub(crate) fn tid() -> u32 {
     u32::try_from(tid).expect("thread ids are positive")
 }
 
-/// Whether the thread sleeps in a futex call on a word within `words`, or on any word if `None`.
+/// Whether the thread sleeps in a futex call on a word within `words`, or on any word, or several,
+/// if `None`.
 ///
 /// Where `/proc` hides the call (some containers do), a thread that sleeps at all counts.
 pub(crate) fn asleep_in_futex(tid: u32, words: Option<Range<usize>>) -> bool {
@@ -25,8 +26,10 @@ pub(crate) fn asleep_in_futex(tid: u32, words: Option<Range<usize>>) -> bool {
     }
     let Ok(line) = look("syscall") else { return true };
     let mut fields = line.split_whitespace();
-    if fields.next().and_then(|number| number.parse().ok()) != Some(libc::SYS_futex) {
-        return false;
+    match fields.next().and_then(|number| number.parse().ok()) {
+        Some(libc::SYS_futex) => {}
+        Some(libc::SYS_futex_waitv) => return words.is_none(),
+        _ => return false,
     }
     let first = fields.next().and_then(|field| field.strip_prefix("0x"));
     let first = first.and_then(|field| usize::from_str_radix(field, 16).ok());
