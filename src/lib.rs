@@ -45,6 +45,7 @@
 //! | [`Latch`] | waiting until so many steps are done, once | 4 bytes |
 //! | [`WaitGroup`] | waiting until nothing is under way | 8 bytes |
 //! | [`Barrier`] | meeting, again and again | 8 bytes |
+//! | [`wait_any`] | the first of several events, semaphores, latches and groups | |
 //! | [`SpinLock`] | a mutex whose waiters poll for longer | 4 bytes and the value |
 //! | [`SeqLock`] | a small value that is read all the time; readers write nothing | 16 bytes and the value |
 //! | [`Once`] | running a closure once | 4 bytes |
@@ -61,7 +62,8 @@
 //! than the number of turns. Functions that lock and call each other: [`ReentrantMutex`]. Wait
 //! until it is in some state: [`Condvar`], or [`CondvarAny`] with other locks. Wait for a moment,
 //! without a value: an [`Event`], which may come again; a [`Latch`] for a number of steps known
-//! beforehand, a [`WaitGroup`] for one that is not; a [`Barrier`] where all wait for all. A limit
+//! beforehand, a [`WaitGroup`] for one that is not; a [`Barrier`] where all wait for all;
+//! [`wait_any`] for whichever of them comes first. A limit
 //! on how many do something at a time: [`Semaphore`]. A stream of values from some threads to
 //! others: [`queue::BlockingQueue`]. Closures to run, and a limit on the backlog:
 //! [`pool::ThreadPool`]. Long reads of a value that seldom changes: [`RwLock`]; a few words, read
@@ -95,13 +97,13 @@
 //!
 //! Without features the crate needs neither `std` nor an allocator, and has [`Mutex`],
 //! [`FairMutex`], [`SpinLock`], [`RwLock`], [`Condvar`], [`CondvarAny`], [`Semaphore`],
-//! [`FairSemaphore`], [`Event`], [`Latch`], [`WaitGroup`], [`Barrier`], [`SeqLock`], [`Once`],
-//! [`OnceLock`], [`LazyLock`] and [`Deadline`].
+//! [`FairSemaphore`], [`Event`], [`Latch`], [`WaitGroup`], [`wait_any`], [`Barrier`], [`SeqLock`],
+//! [`Once`], [`OnceLock`], [`LazyLock`] and [`Deadline`].
 //!
 //! # Platforms
 //!
 //! Linux on x86-64 and aarch64, with glibc or musl. Rust 1.85 or newer. Kernel 4.14 or newer for
-//! the cheap way to notice a fork; older ones fall back.
+//! the cheap way to notice a fork, 5.16 for the system call of [`wait_any`]; older ones fall back.
 //!
 //! [loom]: https://docs.rs/loom
 #![no_std]

@@ -128,8 +128,17 @@ fn sleep_on<'a, T, F: Fn(&'a T) -> &'a dyn Waitable>(
             }
         }
     }
-    // A3.
-    while !is_over(wait_many(words, deadline), deadline) {
+    loop {
+        // A3.
+        match wait_many(words, deadline) {
+            Wait::TimedOut => break,
+            Wait::Woken
+                if deadline != Deadline::NEVER && mutant!("wait_any.leave-with-the-wake") =>
+            {
+                return None;
+            }
+            _ => {}
+        }
         // A4. A sleep that consumed wake-ups is followed by looks, however late it is.
         for (i, wanted) in each() {
             match wanted.prepare(Some(words[i].expected())) {
@@ -149,13 +158,6 @@ fn sleep_on<'a, T, F: Fn(&'a T) -> &'a dyn Waitable>(
         }
     }
     None
-}
-
-/// Whether a sleep was the last. One that consumed a wake-up never is.
-fn is_over(wait: Wait, deadline: Deadline) -> bool {
-    let timed = deadline != Deadline::NEVER;
-    wait == Wait::TimedOut
-        || wait == Wait::Woken && timed && mutant!("wait_any.leave-with-the-wake")
 }
 
 fn withdraw((_, wanted): (usize, &dyn Waitable)) {

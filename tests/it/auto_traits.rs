@@ -21,8 +21,8 @@ use lockwork::{
     MappedRwLockReadGuard, MappedRwLockWriteGuard, MappedSpinLockGuard, Mutex, MutexGuard, Once,
     OnceLock, OnceState, Parker, RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard, RwLock,
     RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
-    SeqLock, SeqLockGuard, SpinLock, SpinLockGuard, Unparker, WaitGroup, WaitGroupToken,
-    WaitTimeoutResult,
+    SeqLock, SeqLockGuard, SpinLock, SpinLockGuard, Taken, TakenKind, Unparker, WaitGroup,
+    WaitGroupToken, WaitTimeoutResult, Waitable,
 };
 
 fn error<T: std::error::Error + Send + Sync + 'static>() {}
@@ -253,6 +253,16 @@ fn events_and_counts() {
     assert!(has!(WaitGroupToken<'static>: UnwindSafe) && !has!(WaitGroupToken<'static>: Clone));
     assert!(has!(ArcWaitGroupToken: Send) && has!(ArcWaitGroupToken: Sync));
     assert!(has!(ArcWaitGroupToken: UnwindSafe) && !has!(ArcWaitGroupToken: Clone));
+}
+
+/// Things to wait for may be shared, and so may lists of them; what is taken is as a permit is.
+#[test]
+fn waits_for_any() {
+    assert!(has!(dyn Waitable: Send) && has!(dyn Waitable: Sync));
+    assert!(has!(Taken<'static>: Send) && has!(Taken<'static>: Sync));
+    assert!(has!(TakenKind<'static>: Send) && has!(TakenKind<'static>: UnwindSafe));
+    assert!(has!(Taken<'static>: UnwindSafe) && has!(Taken<'static>: RefUnwindSafe));
+    assert!(has!(Taken<'static>: Unpin) && !has!(Taken<'static>: Clone));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use lockwork::rwlock::{Lock, ReadGuard, UpgradableReadGuard, WriteGuard};
 use lockwork::{
     Barrier, Condvar, CondvarAny, Event, FairMutex, FairMutexGuard, FairSemaphore, Latch, LazyLock,
     Mutex, MutexGuard, Once, OnceLock, Parker, RecursiveRwLock, ReentrantMutex,
-    ReentrantMutexGuard, RwLock, Semaphore, SeqLock, SpinLock, WaitGroup,
+    ReentrantMutexGuard, RwLock, Semaphore, SeqLock, SpinLock, WaitGroup, wait_any, wait_any_for,
 };
 
 use super::support::threads::{asleep, words_of};
@@ -117,6 +117,9 @@ fn uncontended_operations_enter_no_kernel() {
             drop(group.token());
             group.done();
             group.wait();
+            assert_eq!(wait_any(&[&auto, &manual, &group]).index, 2);
+            assert_eq!(wait_any(&[&manual, &semaphore]).index, 1);
+            assert!(wait_any_for(&[&auto, &latch], Duration::from_secs(1)).is_some());
             assert!(Barrier::new(1).wait().is_ok());
             assert_eq!(array.push(i), Ok(()));
             assert_eq!(array.pop(), Some(i));
@@ -281,6 +284,8 @@ fn one_call_after_a_waiter_timed_out() {
     let (manual, auto) = (Event::manual(), Event::auto());
     assert!(!manual.wait_for(Duration::from_millis(1)) && !auto.wait_for(Duration::from_millis(1)));
     manual.set(); // may enter the kernel
+    // Nor does one who waits for several things.
+    assert!(wait_any_for(&[&auto, &semaphore], Duration::from_millis(1)).is_none());
     let group = WaitGroup::new();
     group.add(1);
     assert!(!group.wait_for(Duration::from_millis(1)));

@@ -22,6 +22,8 @@ mod runner;
 mod scheduling;
 #[cfg(all(not(loom), feature = "std"))]
 mod signals;
+#[cfg(all(not(loom), feature = "std"))]
+mod wait_any;
 
 #[cfg(all(not(loom), feature = "std"))]
 fn main() -> std::process::ExitCode {
@@ -29,6 +31,7 @@ fn main() -> std::process::ExitCode {
         fork::CASES,
         pool::CASES,
         signals::CASES,
+        wait_any::CASES,
         scheduling::CASES,
         endings::CASES,
         runner::CASES,

@@ -41,6 +41,11 @@ static HANDLED: AtomicU64 = AtomicU64::new(0);
 /// Signals that came in the middle of a system call and made it fail.
 static INTERRUPTED: AtomicU64 = AtomicU64::new(0);
 
+/// How many those were so far.
+pub(crate) fn interrupted() -> u64 {
+    INTERRUPTED.load(Relaxed)
+}
+
 extern "C" fn count(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
     HANDLED.fetch_add(1, Relaxed);
     // SAFETY: the kernel passes the context of the interrupted thread to a handler that was
@@ -74,7 +79,7 @@ fn install_with(
 
 /// Lets time pass without a sleep. One that signals interrupt too often never ends: whenever it is
 /// taken up again, the kernel's slack for timers is added to what is left.
-fn pass(time: Duration) {
+pub(crate) fn pass(time: Duration) {
     let start = Instant::now();
     while start.elapsed() < time {
         thread::yield_now();
@@ -106,13 +111,13 @@ impl Targets {
 }
 
 /// Interrupted system calls that make a storm.
-fn enough() -> u64 {
+pub(crate) fn enough() -> u64 {
     scaled(100) as u64
 }
 
 /// Runs `body(0..threads)` under a storm of signals, again and again until it was one, and says how
 /// often that was.
-fn storm(what: &str, threads: usize, body: impl Fn(usize) + Sync) -> usize {
+pub(crate) fn storm(what: &str, threads: usize, body: impl Fn(usize) + Sync) -> usize {
     install(count);
     let (handled, interrupted) = (HANDLED.load(Relaxed), INTERRUPTED.load(Relaxed));
     let (mut runs, mut sent) = (0, 0);
