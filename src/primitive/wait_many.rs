@@ -142,7 +142,7 @@ mod tests {
     use std::time::Instant;
     use std::vec::Vec;
 
-    use super::super::{Futex, Futex64, Private};
+    use super::super::{Futex, Futex64, Private, ProcessShared};
     use super::*;
 
     const SPANS: [usize; 2] = [1, WAITV_MAX];
@@ -203,6 +203,33 @@ mod tests {
             wide.fetch_add(1, Relaxed);
             assert!(matches!(ends(&words, span, Deadline::NEVER), Some(Wait::Changed) | None));
             assert_eq!(words[1].expected(), 3);
+        }
+    }
+
+    /// A private wake would miss a shared sleeper, and the other way round.
+    #[test]
+    fn words_of_both_scopes() {
+        let (private, shared) = (Futex::<Private>::new(7), Futex::<ProcessShared>::new(7));
+        let words = [private.while_it_is(7), shared.while_it_is(7)];
+        let turned = [words[1], words[0]];
+        // Of a span of one, only the first word can be woken.
+        for (words, span, of_private) in [
+            (words, WAITV_MAX, true),
+            (words, WAITV_MAX, false),
+            (words, 1, true),
+            (turned, 1, false),
+        ] {
+            thread::scope(|s| {
+                let sleeper = s.spawn(move || ends(&words, span, Deadline::NEVER));
+                let wake = || match of_private {
+                    true => Futex::wake(&private, 1),
+                    false => Futex::wake(&shared, 1),
+                };
+                while !sleeper.is_finished() && wake() == 0 {
+                    thread::yield_now();
+                }
+                assert!(matches!(sleeper.join().unwrap(), Some(Wait::Woken) | None));
+            });
         }
     }
 

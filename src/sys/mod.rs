@@ -39,7 +39,8 @@
 //! | `ENOMEM`    | all with `Reach::Shared`    | no memory to bring the page in: report it  |
 //! | `ENOSYS`    | PI operations, `waitv`      | the kernel lacks it: fall back, or report  |
 //! | `EPERM`,    | all                         | a seccomp filter answered in the kernel's  |
-//! | `ENOSYS`    |                             | place, as seen with `waitv` in containers  |
+//! | `EACCES`,   |                             | place, as seen with `waitv` in containers  |
+//! | `ENOSYS`    |                             |                                            |
 //!
 //! A wait that returns `Ok` consumed a wake-up, even if its deadline has passed as well, and even
 //! if the wake-up was meant for whoever used the address before. So the caller looks at the word
