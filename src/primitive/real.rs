@@ -172,7 +172,7 @@ impl<S: Scope> Futex<S> {
         wait(self.word.as_ptr(), reach::<S>(), expected, classes, deadline)
     }
 
-    /// The word and the value to sleep on, for [`wait_many`](super::wait_many).
+    /// The word and the value to sleep on, for [`wait_many`](fn@super::wait_many).
     pub(crate) fn while_it_is(&self, expected: u32) -> WaitWord<'_> {
         WaitWord::new(Waiter::new(self.word.as_ptr(), reach::<S>(), expected))
     }
