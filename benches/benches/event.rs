@@ -1,5 +1,5 @@
-//! The family of events and counts: E1 meetings at a barrier, E2 two take turns by tokens, E3 one
-//! thread alone.
+//! The family of events and counts: E1 meetings at a barrier, E2 two take turns by tokens, also by
+//! the first of two, E3 one thread alone.
 //!
 //! `cargo bench -p lockwork-bench --bench event [-- OPTIONS]`
 
@@ -12,6 +12,7 @@ use lockwork_bench::harness::verdict::Bar;
 use lockwork_bench::meetings::{PthreadBarrier, StdPark};
 use lockwork_bench::scenarios::meet::{self, Meetings};
 use lockwork_bench::scenarios::solo::Solo;
+use lockwork_bench::selects::{AnyEvent, Selected, StdFlags};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -64,8 +65,8 @@ impl Family {
 
 const PARTIES: [usize; 3] = [2, 8, 64];
 
-/// Barriers, turns, set and reset, a token with and without `Arc`.
-const CELLS: usize = PARTIES.len() + 1 + 3;
+/// Barriers, turns, turns of two, set and reset, a token with and without `Arc`.
+const CELLS: usize = PARTIES.len() + 2 + 3;
 
 fn main() -> io::Result<()> {
     let options = Options::from_arguments();
@@ -93,6 +94,12 @@ fn main() -> io::Result<()> {
         .against("std", meet::turns::<StdPark>);
     let cell = Meetings { parties: 2, timing: Timing::lasting(turn) };
     family.measure("event: turns", "turns", &tokens, &cell)?;
+
+    let selects = Field::of("lockwork wait_any", meet::turns::<AnyEvent>)
+        .against("crossbeam-channel", meet::turns::<Selected>)
+        .against("std flags", meet::turns::<StdFlags>)
+        .against("lockwork Event alone", meet::turns::<Arc<lockwork::Event>>);
+    family.measure("event: first of two", "turns, first of two", &selects, &cell)?;
 
     let solo = Solo { length: turn };
     let events = Field::of("lockwork", meet::set).against("std", meet::std_set);

@@ -50,4 +50,5 @@ pub mod meetings;
 pub mod onces;
 pub mod rwlocks;
 pub mod scenarios;
+pub mod selects;
 pub mod semaphores;
