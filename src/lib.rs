@@ -139,6 +139,7 @@ pub use primitive::{Deadline, PlainData};
 pub use sync::ArcSpinLockGuard;
 #[cfg(feature = "alloc")]
 pub use sync::ArcWaitGroupToken;
+pub use sync::lock_set;
 pub use sync::rwlock;
 #[cfg(feature = "alloc")]
 pub use sync::rwlock::{ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard};
@@ -166,6 +167,7 @@ pub use sync::{LazyLock, Once, OnceLock, OnceState};
 pub use sync::{MappedMutexGuard, Mutex, MutexGuard};
 pub use sync::{MappedSpinLockGuard, SpinLock, SpinLockGuard};
 pub use sync::{SeqLock, SeqLockGuard};
+pub use sync::{lock_all, try_lock_all, try_lock_all_for, try_lock_all_until};
 
 primitive::export_model!(crate::raw::EventCount, crate::raw::Mutex);
 

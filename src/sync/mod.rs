@@ -10,6 +10,7 @@ mod exclusive;
 mod fair_mutex;
 mod latch;
 mod lazy_lock;
+pub mod lock_set;
 mod mutex;
 mod once;
 mod once_lock;
@@ -34,6 +35,7 @@ pub use fair_mutex::ArcFairMutexGuard;
 pub use fair_mutex::{FairMutex, FairMutexGuard, MappedFairMutexGuard};
 pub use latch::Latch;
 pub use lazy_lock::LazyLock;
+pub use lock_set::{lock_all, try_lock_all, try_lock_all_for, try_lock_all_until};
 #[cfg(feature = "alloc")]
 pub use mutex::ArcMutexGuard;
 pub use mutex::{MappedMutexGuard, Mutex, MutexGuard};

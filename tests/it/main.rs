@@ -20,6 +20,7 @@ mod event;
 mod known_bugs;
 mod latch;
 mod layering;
+mod lock_set;
 mod mutex;
 mod mutex_family;
 mod no_syscalls;
