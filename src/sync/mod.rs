@@ -21,6 +21,8 @@ mod reentrant_mutex;
 pub mod rwlock;
 pub mod semaphore;
 mod seq_lock;
+#[cfg(feature = "serde")]
+mod serde;
 mod spin_lock;
 mod suspend;
 mod wait_group;

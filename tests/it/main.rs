@@ -21,6 +21,8 @@ mod known_bugs;
 mod latch;
 mod layering;
 mod lock_set;
+#[cfg(feature = "lock_api")]
+mod lock_traits;
 mod mutex;
 mod mutex_family;
 mod no_syscalls;
@@ -32,5 +34,7 @@ mod replay;
 mod rwlock;
 mod semaphore;
 mod seq_lock;
+#[cfg(feature = "serde")]
+mod serde;
 mod stress;
 mod wait_group;
