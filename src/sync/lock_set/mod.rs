@@ -1,4 +1,4 @@
-//! Locking several locks at once: [`lock_all`](crate::lock_all), and what can be locked so.
+//! Locking several locks at once: [`lock_all`], and what can be locked so.
 //!
 //! # How a deadlock is kept out
 //!
@@ -204,8 +204,7 @@ pub fn try_lock_all_for<S: LockSet>(locks: S, timeout: Duration) -> Option<S::Gu
     locks.lock_by(Some(Deadline::after(timeout)))
 }
 
-/// As [`lock_all`], waiting until `deadline` at the latest: an `Instant` or a
-/// [`Deadline`](crate::Deadline).
+/// As [`lock_all`], waiting until `deadline` at the latest: an `Instant` or a [`Deadline`].
 ///
 /// # Errors
 ///
