@@ -264,30 +264,33 @@ mod stress {
         }
     }
 
-    /// Locks that others have nearly all the time, each by itself: both are had together all the
-    /// same.
+    /// Locks that others have nearly all the time, each by itself: all are had together all the
+    /// same. They are not free at one moment, so a call that only ever tried would go on trying.
     #[test]
     fn busy_locks_do_not_starve_a_set() {
         use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
         let watchdog = Watchdog::start();
-        let locks = [0_u64; 3].map(Mutex::new);
+        let locks = [(); 3].map(Mutex::new);
         let over = AtomicBool::new(false);
         thread::scope(|s| {
             let others: Vec<_> = locks
                 .iter()
-                .map(|lock| {
-                    s.spawn(|| {
+                .zip([1_000, 1_300, 1_700])
+                .map(|(lock, micros)| {
+                    let over = &over;
+                    s.spawn(move || {
                         while !over.load(Relaxed) {
-                            let mut count = lock.lock();
-                            for _ in 0..2_000 {
-                                *count = std::hint::black_box(*count + 1);
-                            }
+                            let _held = lock.lock();
+                            thread::sleep(Duration::from_micros(micros));
                         }
                     })
                 })
                 .collect();
             for _ in 0..scaled(20) {
+                while !locks.iter().all(Mutex::is_locked) {
+                    thread::yield_now(); // until the others are all there again
+                }
                 drop(lock_all(&locks));
                 watchdog.tick();
             }
