@@ -46,7 +46,7 @@ fn two_philosophers() {
 #[test]
 fn beside_one_that_holds_and_waits() {
     let by_hand = |first: usize, second: usize| {
-        Explore::new("lock_all, holder").preemptions(3).at_least(100).run(&[[2, 2]], move || {
+        Explore::new("lock_all, holder").preemptions(3).at_least(50).run(&[[2, 2]], move || {
             let forks = forks::<2>();
             let other = beside(&forks, move |forks: &Forks<2>| {
                 let mut one = forks[first].lock();
