@@ -47,6 +47,7 @@
 //! | [`Barrier`] | meeting, again and again | 8 bytes |
 //! | [`wait_any`] | the first of several events, semaphores, latches and groups | |
 //! | [`SpinLock`] | a mutex whose waiters poll for longer | 4 bytes and the value |
+//! | [`lock_all`], [`try_lock_all`] | several locks at once, without deadlock | |
 //! | [`SeqLock`] | a small value that is read all the time; readers write nothing | 16 bytes and the value |
 //! | [`Once`] | running a closure once | 4 bytes |
 //! | [`OnceLock`], [`LazyLock`] | a value that is made once, and then read without a lock | 4 bytes and the value |
@@ -57,6 +58,8 @@
 //! | [`Deadline`] | points in time, also where there is no `std` | 8 bytes |
 //!
 //! # Which one should I use?
+//!
+//! At length: [`guide::choosing`]. In short:
 //!
 //! One value, several threads: [`Mutex`]; a [`FairMutex`] if everybody's next turn matters more
 //! than the number of turns. Functions that lock and call each other: [`ReentrantMutex`]. Wait
@@ -93,17 +96,20 @@
 //! |---|---|---|
 //! | `std` | yes | [`pool`], [`ReentrantMutex`], conversions from `std::time::Instant` to [`Deadline`]; implies `alloc` |
 //! | `alloc` | through `std` | [`queue`], [`Parker`], guards and permits that own an `Arc` |
+//! | `lock_api` | no | `RawMutex`, `RawRwLock`, `RawCondvar` and the others, for the types of `lock_api` 0.5; needs Rust 1.95 and implies `std` |
+//! | `serde` | no | `Serialize` and `Deserialize` for the locks that hold data: as what they hold |
 //! | `loom` | no | with `--cfg loom`: all types on loom's model of memory, constructors no longer `const`; without that, nothing |
 //!
 //! Without features the crate needs neither `std` nor an allocator, and has [`Mutex`],
 //! [`FairMutex`], [`SpinLock`], [`RwLock`], [`Condvar`], [`CondvarAny`], [`Semaphore`],
 //! [`FairSemaphore`], [`Event`], [`Latch`], [`WaitGroup`], [`wait_any`], [`Barrier`], [`SeqLock`],
-//! [`Once`], [`OnceLock`], [`LazyLock`] and [`Deadline`].
+//! [`Once`], [`OnceLock`], [`LazyLock`], [`lock_all`] and [`Deadline`].
 //!
 //! # Platforms
 //!
-//! Linux on x86-64 and aarch64, with glibc or musl. Rust 1.85 or newer. Kernel 4.14 or newer for
-//! the cheap way to notice a fork, 5.16 for the system call of [`wait_any`]; older ones fall back.
+//! Linux on x86-64 and aarch64, with glibc or musl. Rust 1.85 or newer (1.95 with feature
+//! `lock_api`). Kernel 4.14 or newer for the cheap way to notice a fork, 5.16 for the system call
+//! of [`wait_any`]; older ones fall back.
 //!
 //! [loom]: https://docs.rs/loom
 #![no_std]
@@ -141,6 +147,7 @@ pub use primitive::{Deadline, PlainData};
 pub use sync::ArcSpinLockGuard;
 #[cfg(feature = "alloc")]
 pub use sync::ArcWaitGroupToken;
+pub use sync::lock_set;
 pub use sync::rwlock;
 #[cfg(feature = "alloc")]
 pub use sync::rwlock::{ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard};
@@ -169,12 +176,23 @@ pub use sync::{MappedMutexGuard, Mutex, MutexGuard};
 pub use sync::{MappedSpinLockGuard, SpinLock, SpinLockGuard};
 pub use sync::{SeqLock, SeqLockGuard};
 pub use sync::{Taken, TakenKind, Waitable, wait_any, wait_any_for, wait_any_until};
+pub use sync::{lock_all, try_lock_all, try_lock_all_for, try_lock_all_until};
+
+#[cfg(feature = "lock_api")]
+primitive::except_in_model! {
+    pub use ::lock_api;
+    pub use raw::{
+        RawCondvar, RawFairMutex, RawMutex, RawRwLock, RawRwLockRecursive, RawSpinLock, RawThreadId,
+    };
+}
 
 primitive::export_model!(crate::raw::EventCount, crate::raw::Mutex);
 
 /// Texts that are about more than one type.
 #[cfg(all(any(doc, doctest), feature = "std"))]
 pub mod guide {
+    #[doc = include_str!("../docs/choosing.md")]
+    pub mod choosing {}
     #[doc = include_str!("../docs/migrating.md")]
     pub mod migrating {}
 }

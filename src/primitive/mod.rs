@@ -86,6 +86,19 @@ macro_rules! model_const_fn {
 }
 pub(crate) use model_const_fn;
 
+/// Items that the model does without: they ask for constants, which its locks cannot be.
+#[cfg(feature = "lock_api")]
+macro_rules! except_in_model {
+    ($($item:item)*) => {
+        $(
+            #[cfg(not(all(loom, feature = "loom")))]
+            $item
+        )*
+    };
+}
+#[cfg(feature = "lock_api")]
+pub(crate) use except_in_model;
+
 /// Re-exports what model tests need, and only in the model build; `lib.rs` stays free of the gate.
 macro_rules! export_model {
     ($($raw:path),* $(,)?) => {

@@ -14,6 +14,13 @@ mod event_count;
 mod fair_semaphore;
 mod latch;
 mod list_lock;
+#[cfg(feature = "lock_api")]
+crate::primitive::except_in_model! {
+    mod lock_traits;
+    pub use lock_traits::{
+        RawCondvar, RawFairMutex, RawMutex, RawRwLock, RawRwLockRecursive, RawSpinLock, RawThreadId,
+    };
+}
 mod mutex;
 mod once;
 #[cfg(feature = "alloc")]

@@ -12,7 +12,7 @@ use crate::raw;
 /// another thread says that the guarded data has changed.
 ///
 /// A [`Condvar`](crate::Condvar) waits with guards of a [`Mutex`](crate::Mutex). This one also
-/// waits with those of [`FairMutex`](crate::FairMutex) and
+/// waits with those of [`FairMutex`](crate::FairMutex), [`SpinLock`](crate::SpinLock) and
 /// [`ReentrantMutex`](crate::ReentrantMutex), and with those that read, write or may be upgraded of
 /// [`RwLock`](crate::RwLock) and [`RecursiveRwLock`](crate::RecursiveRwLock): see [`WaitGuard`].
 /// After the wait the guard stands for what it stood for before.

@@ -10,6 +10,7 @@ mod exclusive;
 mod fair_mutex;
 mod latch;
 mod lazy_lock;
+pub mod lock_set;
 mod mutex;
 mod once;
 mod once_lock;
@@ -20,6 +21,8 @@ mod reentrant_mutex;
 pub mod rwlock;
 pub mod semaphore;
 mod seq_lock;
+#[cfg(feature = "serde")]
+mod serde;
 mod spin_lock;
 mod suspend;
 mod wait_any;
@@ -35,6 +38,7 @@ pub use fair_mutex::ArcFairMutexGuard;
 pub use fair_mutex::{FairMutex, FairMutexGuard, MappedFairMutexGuard};
 pub use latch::Latch;
 pub use lazy_lock::LazyLock;
+pub use lock_set::{lock_all, try_lock_all, try_lock_all_for, try_lock_all_until};
 #[cfg(feature = "alloc")]
 pub use mutex::ArcMutexGuard;
 pub use mutex::{MappedMutexGuard, Mutex, MutexGuard};

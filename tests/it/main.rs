@@ -20,6 +20,9 @@ mod event;
 mod known_bugs;
 mod latch;
 mod layering;
+mod lock_set;
+#[cfg(feature = "lock_api")]
+mod lock_traits;
 mod mutex;
 mod mutex_family;
 mod no_syscalls;
@@ -31,6 +34,8 @@ mod replay;
 mod rwlock;
 mod semaphore;
 mod seq_lock;
+#[cfg(feature = "serde")]
+mod serde;
 mod stress;
 mod wait_any;
 mod wait_group;

@@ -8,7 +8,8 @@ use lockwork::rwlock::{Lock, ReadGuard, UpgradableReadGuard, WriteGuard};
 use lockwork::{
     Barrier, Condvar, CondvarAny, Event, FairMutex, FairMutexGuard, FairSemaphore, Latch, LazyLock,
     Mutex, MutexGuard, Once, OnceLock, Parker, RecursiveRwLock, ReentrantMutex,
-    ReentrantMutexGuard, RwLock, Semaphore, SeqLock, SpinLock, WaitGroup, wait_any, wait_any_for,
+    ReentrantMutexGuard, RwLock, Semaphore, SeqLock, SpinLock, WaitGroup, lock_all, wait_any,
+    wait_any_for,
 };
 
 use super::support::threads::{asleep, words_of};
@@ -74,6 +75,7 @@ fn uncontended_operations_enter_no_kernel() {
             drop(mutex.try_lock());
             drop(mutex.try_lock_for(Duration::from_secs(1)));
             *fair.lock() += 1;
+            drop(lock_all((&fair, &mutex)));
             *spin.lock() += 1;
             let (once, place, lazy) = (Once::new(), OnceLock::new(), LazyLock::new(|| i));
             once.call_once(|| ());

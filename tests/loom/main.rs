@@ -19,6 +19,7 @@ mod fair_mutex;
 mod fair_semaphore;
 mod latch;
 mod litmus;
+mod lock_set;
 mod mutants;
 mod mutex;
 mod once;

@@ -46,6 +46,11 @@ const MUTANTS: &[Row] = &[
         "reentrant::inside_one_another"),
     Row("reentrant.anybody", "whoever comes passes for the owner", "reentrant::two_threads"),
 
+    Row("lock_set.hold-and-wait", "a set is waited for without a limit, with locks in hand",
+        "lock_set::beside_one_that_holds_and_waits"),
+    Row("lock_set.keep", "a set that could not be had is kept in part",
+        "lock_set::beside_one_that_holds_and_waits"),
+
     Row("condvar.c", "the notifier's last reads may come after NOTIFIED",
         "condvar::notify_one_after_unlocking"),
     Row("condvar.d", "the owner may reuse its node before those reads",

@@ -277,6 +277,8 @@ macro_rules! lock_methods {
             }
         }
 
+        $crate::sync::lock_set::lockable!($Lock, $Guard);
+
         impl<T: Default> Default for $Lock<T> {
             fn default() -> Self {
                 Self::new(T::default())

@@ -512,6 +512,11 @@ impl<T: ?Sized, const RECURSIVE: bool> Lock<T, RECURSIVE> {
     pub fn data_ptr(&self) -> *mut T {
         self.data.get()
     }
+
+    /// Where the lock's own word is.
+    pub(in crate::sync) fn address(&self) -> usize {
+        (&raw const self.raw).addr()
+    }
 }
 
 impl<T: Default, const RECURSIVE: bool> Default for Lock<T, RECURSIVE> {
