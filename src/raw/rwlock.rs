@@ -989,12 +989,11 @@ impl<const RECURSIVE: bool, S: Scope> RwLock<RECURSIVE, S> {
 
     /// Gives the core away a few times, in case whoever `blocks` waits for one.
     fn give_way(&self, blocks: u32) {
-        for _ in 0..YIELDS {
-            // Relaxed: row h.
-            if self.word.load(Relaxed) & blocks == 0 {
-                return;
-            }
+        let mut left = YIELDS;
+        // Relaxed: row h.
+        while left > 0 && self.word.load(Relaxed) & blocks != 0 {
             yield_now();
+            left -= 1;
         }
     }
 

@@ -10,8 +10,8 @@
 //!   operation therefore begins with a Relaxed read-modify-write of one token that it does see. The
 //!   value check of a wait is a read-modify-write too, as the kernel compares the newest value.
 //! * **Several words.** Who sleeps on several queues for one after the other, with a point between
-//!   two at which others can run, and keeps its places until it runs: it may be woken on each. Where
-//!   the kernel is told to refuse that, it sleeps on the first, and polls the others.
+//!   two at which others can run, and keeps its places until it runs: it may be woken on each.
+//!   Where the kernel is told to refuse that, it sleeps on the first, and polls the others.
 //! * **Timeouts and signals.** A timed wait, and a wait that a signal may interrupt, has one more
 //!   point at which others can run: whoever gets there first decides how it ends.
 //! * **Two wake modes.** loom's `unpark` hands the waker's view of memory to the sleeper; a futex
