@@ -19,7 +19,8 @@ impl Machine {
     #[must_use]
     pub fn inspect() -> Machine {
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        let crates = ["lockwork", "parking_lot", "usync", "seqlock"].map(|name| {
+        let named = ["lockwork", "parking_lot", "usync", "seqlock", "crossbeam-channel"];
+        let crates = named.map(|name| {
             let version = locked_version(LOCK_FILE, name).unwrap_or("?");
             format!("{name} {version}")
         });
