@@ -131,6 +131,8 @@ extern crate alloc;
 #[cfg(any(feature = "std", test, lockwork_chaos, lockwork_mutants, all(loom, feature = "loom")))]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+pub mod cancel;
 #[cfg(feature = "std")]
 pub mod pool;
 mod primitive;

@@ -4,14 +4,16 @@ use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::time::Duration;
 
+use crate::cancel::CancelToken;
 use crate::primitive::{Deadline, mutant};
-use crate::raw::{self, EventCount, Ring};
+use crate::raw::{self, EventCount, Limit, Ring};
 
 /// A bounded queue whose producers sleep while it is full and whose consumers sleep while it is
 /// empty, until it is closed.
 ///
-/// Every operation comes in three forms: at once (`try_push`, `try_pop`), with a limit (`push_for`,
-/// `push_until`, `pop_for`, `pop_until`), and without (`push`, `pop`).
+/// Every operation comes in four forms: at once (`try_push`, `try_pop`), with a limit (`push_for`,
+/// `push_until`, `pop_for`, `pop_until`), until a token is [cancelled](crate::cancel)
+/// (`push_cancellable`, `pop_cancellable`), and without (`push`, `pop`).
 ///
 /// # Closing
 ///
@@ -208,11 +210,58 @@ impl<T> BlockingQueue<T> {
     #[doc(alias = "send_deadline")]
     #[track_caller]
     pub fn push_until(&self, value: T, deadline: impl Into<Deadline>) -> Result<(), PushError<T>> {
+        self.push_limited(value, || deadline.into(), |_| PushErrorReason::TimedOut)
+    }
+
+    /// Appends a value, sleeping until there is room or `token` is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`](PushErrorReason::Cancelled) if the token was cancelled before there was room,
+    /// or is already, or [`Closed`](PushErrorReason::Closed); with the value.
+    ///
+    /// # Panics
+    ///
+    /// As [`CancelToken::is_cancelled`].
+    ///
+    /// ```
+    /// use lockwork::{cancel::CancelToken, queue::{BlockingQueue, PushErrorReason}};
+    /// use std::time::Duration;
+    ///
+    /// let (queue, token) = (BlockingQueue::new(1), CancelToken::new());
+    /// queue.push_cancellable("a", &token).unwrap();
+    /// let soon = token.child_for(Duration::from_millis(1));
+    /// let refused = queue.push_cancellable("b", &soon).unwrap_err();
+    /// assert_eq!(refused.reason(), PushErrorReason::Cancelled);
+    /// assert_eq!(refused.into_inner(), "b");
+    /// ```
+    #[track_caller]
+    pub fn push_cancellable(&self, value: T, token: &CancelToken) -> Result<(), PushError<T>> {
+        if token.is_cancelled() {
+            return Err(self.refuse(PushErrorReason::Cancelled, value));
+        }
+        self.push_limited(
+            value,
+            || token,
+            |token| {
+                token.reached();
+                PushErrorReason::Cancelled
+            },
+        )
+    }
+
+    /// `reached` says what to answer if the limit was.
+    fn push_limited<L: Limit>(
+        &self,
+        value: T,
+        limit: impl FnOnce() -> L,
+        reached: impl FnOnce(L) -> PushErrorReason,
+    ) -> Result<(), PushError<T>> {
         let mut refused = match self.try_push(value) {
             Err(refused) if refused.reason == PushErrorReason::Full => refused,
             done => return done,
         };
-        let deadline = deadline.into();
+        let limit = limit();
         loop {
             let ticket = self.not_full.prepare();
             refused = match self.try_push(refused.value) {
@@ -222,13 +271,13 @@ impl<T> BlockingQueue<T> {
                     return done;
                 }
             };
-            let in_time = self.not_full.wait(ticket, deadline);
+            let in_time = self.not_full.wait(ticket, limit);
             refused = match self.try_push(refused.value) {
                 Err(refused) if refused.reason == PushErrorReason::Full => refused,
                 done => return done,
             };
             if !in_time {
-                return Err(self.refuse(PushErrorReason::TimedOut, refused.value));
+                return Err(self.refuse(reached(limit), refused.value));
             }
         }
     }
@@ -317,11 +366,55 @@ impl<T> BlockingQueue<T> {
     #[doc(alias = "recv_deadline")]
     #[track_caller]
     pub fn pop_until(&self, deadline: impl Into<Deadline>) -> Result<T, PopError> {
+        self.pop_limited(|| deadline.into(), |_| PopError::TimedOut)
+    }
+
+    /// Takes the oldest value, sleeping until there is one or `token` is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// [`PopError::Cancelled`] if the token was cancelled before there was a value, or is already,
+    /// or [`PopError::Closed`].
+    ///
+    /// # Panics
+    ///
+    /// As [`CancelToken::is_cancelled`].
+    ///
+    /// ```
+    /// use lockwork::{cancel::CancelToken, queue::{BlockingQueue, PopError}};
+    ///
+    /// let (queue, token) = (BlockingQueue::<u8>::new(1), CancelToken::new());
+    /// std::thread::scope(|s| {
+    ///     let consumer = s.spawn(|| queue.pop_cancellable(&token));
+    ///     token.cancel();
+    ///     assert_eq!(consumer.join().unwrap(), Err(PopError::Cancelled));
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn pop_cancellable(&self, token: &CancelToken) -> Result<T, PopError> {
+        if token.is_cancelled() {
+            return Err(PopError::Cancelled);
+        }
+        self.pop_limited(
+            || token,
+            |token| {
+                token.reached();
+                PopError::Cancelled
+            },
+        )
+    }
+
+    /// `reached` says what to answer if the limit was.
+    fn pop_limited<L: Limit>(
+        &self,
+        limit: impl FnOnce() -> L,
+        reached: impl FnOnce(L) -> PopError,
+    ) -> Result<T, PopError> {
         match self.try_pop() {
             Err(PopError::Empty) => {}
             done => return done,
         }
-        let deadline = deadline.into();
+        let limit = limit();
         loop {
             let ticket = self.not_empty.prepare();
             match self.try_pop() {
@@ -331,10 +424,10 @@ impl<T> BlockingQueue<T> {
                     return done;
                 }
             }
-            let in_time = self.not_empty.wait(ticket, deadline);
+            let in_time = self.not_empty.wait(ticket, limit);
             match self.try_pop() {
                 Err(PopError::Empty) if in_time => {}
-                Err(PopError::Empty) => return Err(PopError::TimedOut),
+                Err(PopError::Empty) => return Err(reached(limit)),
                 done => return done,
             }
         }
@@ -467,6 +560,8 @@ pub enum PushErrorReason {
     Closed,
     /// There was no room until the deadline.
     TimedOut,
+    /// There was no room until the token was cancelled.
+    Cancelled,
 }
 
 impl<T> PushError<T> {
@@ -509,6 +604,7 @@ impl<T> fmt::Display for PushError<T> {
         match self.reason {
             PushErrorReason::Full => write!(f, "queue is full ({capacity} of {capacity})"),
             PushErrorReason::Closed => f.write_str("queue is closed"),
+            PushErrorReason::Cancelled => f.write_str("push was cancelled"),
             PushErrorReason::TimedOut => {
                 write!(f, "queue stayed full until the deadline ({capacity} of {capacity})")
             }
@@ -536,6 +632,8 @@ pub enum PopError {
     Closed,
     /// There was no value until the deadline.
     TimedOut,
+    /// The token was cancelled before there was a value.
+    Cancelled,
 }
 
 impl fmt::Display for PopError {
@@ -544,6 +642,7 @@ impl fmt::Display for PopError {
             Self::Empty => "queue is empty",
             Self::Closed => "queue is closed and empty",
             Self::TimedOut => "queue stayed empty until the deadline",
+            Self::Cancelled => "pop was cancelled",
         })
     }
 }

@@ -61,7 +61,8 @@
 //!    to be; the gate is woken before the last of a chain is let go. So the gate's memory is there
 //!    for as long as it has sleepers, and nobody sleeps at an address that may become something
 //!    else. Nobody is ever moved from the gate.
-//! 7. Nothing unwinds between linking a node and leaving.
+//! 7. Nothing unwinds between linking a node and leaving. (What a limit does when it was reached
+//!    comes after.)
 //! 8. All of a chain want the same lock in the same way. So whatever keeps out the one who has the
 //!    chain keeps out the others as well: nobody waits for more than what he would wait for anyway.
 //!
@@ -139,7 +140,7 @@ use core::ptr;
 use super::list_lock::{HeldList, ListLock, list_epoch};
 use super::mutex::class::ORDINARY;
 use super::relock::{Relock, Way};
-use super::{Mutex, Plain};
+use super::{Limit, Mutex, Plain};
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
 use crate::primitive::{AtomicPtr, Deadline, Futex, Private, UnsafeCell, Wait};
 use crate::primitive::{model_const_fn, mutant, ord, spin_loop, tuned, tuning};
@@ -323,18 +324,18 @@ impl Condvar {
     }
 
     /// Gives `lock` up, waits to be notified, takes it again in the same way, and says whether it
-    /// was notified; if not, `deadline` passed.
+    /// was notified; if not, `limit` was reached.
     ///
     /// # Safety
     ///
     /// The calling context has `lock` in the way that `R` says. It has it again when the call
     /// returns.
-    pub unsafe fn wait<R: Relock>(&self, lock: &R::Lock, deadline: Deadline) -> bool {
+    pub unsafe fn wait<R: Relock, L: Limit>(&self, lock: &R::Lock, limit: L) -> bool {
         let node = Node::new(Wants::new::<R>(lock));
         let alone = self.link(&node);
         // SAFETY: the caller has the lock.
         unsafe { R::unlock(lock) };
-        let end = self.sleep(&node, deadline, alone);
+        let end = self.sleep(&node, limit, alone);
         match end {
             End::Notified => {
                 // SAFETY: NOTIFIED made the chain this thread's (invariant 2).
@@ -353,7 +354,10 @@ impl Condvar {
                 }
             }
             End::Moved => R::relock_moved(lock),
-            End::TimedOut => R::relock(lock),
+            End::TimedOut => {
+                let _relock = RelockLast::<R>(lock);
+                limit.reached();
+            }
         }
         end != End::TimedOut
     }
@@ -451,11 +455,12 @@ impl Condvar {
         }
     }
 
-    /// Waits until the node is notified, moved, or unlinked by its owner after `deadline`.
-    fn sleep(&self, node: &Node, mut deadline: Deadline, alone: bool) -> End {
+    /// Waits until the node is notified, moved, or unlinked by its owner at the `limit`.
+    fn sleep(&self, node: &Node, limit: impl Limit, alone: bool) -> End {
         if alone {
             node.poll();
         }
+        let mut late = false;
         loop {
             // Acquire: row d.
             let state = node.state.load(ord!("condvar.d", Acquire));
@@ -472,17 +477,20 @@ impl Condvar {
                 continue;
             }
             let asleep = if mutant!("condvar.sleep-unannounced") { state } else { ASLEEP };
-            if node.state.wait_as(ORDINARY, asleep, deadline) == Wait::TimedOut {
+            let sleep = |deadline| node.state.wait_as(ORDINARY, asleep, deadline);
+            if late {
+                sleep(Deadline::NEVER);
+            } else if limit.sleep(node.state.while_it_is(asleep), sleep) == Wait::TimedOut {
                 if self.give_up(node) {
                     return End::TimedOut;
                 }
                 // Notified, or taken: that store is on its way (invariant 3).
-                deadline = Deadline::NEVER;
+                late = true;
             }
         }
     }
 
-    /// Unlinks a node whose deadline has passed; `false` if a notifier had it before.
+    /// Unlinks a node whose limit was reached; `false` if a notifier had it before.
     fn give_up(&self, node: &Node) -> bool {
         let held = self.lock_list();
         // A signal handler may have forked during the wait, and this be the child: the ring that
@@ -678,6 +686,15 @@ impl Condvar {
             self.tail.store(ptr::null_mut(), Relaxed);
         }
         held
+    }
+}
+
+/// Takes a lock again when it is dropped, also by unwinding.
+struct RelockLast<'a, R: Relock>(&'a R::Lock);
+
+impl<R: Relock> Drop for RelockLast<'_, R> {
+    fn drop(&mut self) {
+        R::relock(self.0);
     }
 }
 

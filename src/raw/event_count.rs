@@ -56,8 +56,9 @@
 //!
 //! The name and the protocol: Dmitry Vyukov, "eventcounts" (2008).
 
+use super::Limit;
 use crate::primitive::Ordering::{Relaxed, SeqCst};
-use crate::primitive::{Deadline, Futex64, Private, Scope, Wait};
+use crate::primitive::{Futex64, Private, Scope, Wait};
 use crate::primitive::{fence, model_const_fn, mutant, ord};
 
 const ONE_WAITER: u64 = 1 << 32;
@@ -97,12 +98,13 @@ impl<S: Scope> EventCount<S> {
         self.word.fetch_sub(ONE_WAITER, Relaxed); // Relaxed: row c.
     }
 
-    /// Sleeps until notified or until `deadline`; `false` if the deadline passed.
+    /// Sleeps until notified or until `limit` is reached, and says which; `false` if it was.
     ///
     /// A `true` may be a notification meant for others, or a signal: look again. So must a caller
     /// that gives up after `true`, as it may have had the only wake-up there was.
-    pub fn wait(&self, ticket: Ticket, deadline: Deadline) -> bool {
-        let wait = self.word.wait_low(ticket.sequence, deadline);
+    pub fn wait(&self, Ticket { sequence }: Ticket, limit: impl Limit) -> bool {
+        let alone = |deadline| self.word.wait_low(sequence, deadline);
+        let wait = limit.sleep(self.word.while_low_is(sequence), alone);
         self.word.fetch_sub(ONE_WAITER, Relaxed); // Relaxed: row c.
         wait != Wait::TimedOut
     }

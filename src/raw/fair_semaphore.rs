@@ -107,7 +107,7 @@ use core::ptr;
 
 use super::list_lock::{HeldList, ListLock, list_epoch};
 use super::semaphore::{all_of, as_many_of, check};
-use super::{MAX_PERMITS, Refusal};
+use super::{Limit, MAX_PERMITS, Refusal};
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
 use crate::primitive::{AtomicU64, Deadline, Futex, Private, UnsafeCell, Wait};
 use crate::primitive::{model_const_fn, mutant, ord, spin_loop, tuning};
@@ -427,15 +427,15 @@ impl FairSemaphore {
     }
 
     /// Takes `n` permits, sleeping until there are as many and it is this thread's turn, or until
-    /// `deadline` passes. For whom [`try_acquire`](Self::try_acquire) has refused.
+    /// `limit` is reached. For whom [`try_acquire`](Self::try_acquire) has refused.
     #[cold]
     #[inline(never)]
-    pub fn wait(&self, n: u32, deadline: Deadline) -> Result<(), Refusal> {
+    pub fn wait(&self, n: u32, limit: impl Limit) -> Result<(), Refusal> {
         loop {
             let node = Node::new(n);
             match self.join(&node)? {
                 Joined::Served => return Ok(()),
-                Joined::Queue { alone } => match self.sleep(&node, deadline, alone) {
+                Joined::Queue { alone } => match self.sleep(&node, limit, alone) {
                     End::Served => return Ok(()),
                     End::Shut => return Err(Refusal::Closed),
                     End::TimedOut => return Err(Refusal::NoPermits),
@@ -483,8 +483,8 @@ impl FairSemaphore {
         Ok(Joined::Queue { alone })
     }
 
-    /// Waits until the node is served or shut out, or unlinked by its owner after `deadline`.
-    fn sleep(&self, node: &Node, mut deadline: Deadline, alone: bool) -> End {
+    /// Waits until the node is served or shut out, or unlinked by its owner at the `limit`.
+    fn sleep(&self, node: &Node, limit: impl Limit, alone: bool) -> End {
         let mut late = false;
         let mut polls = if alone { POLLS } else { 0 };
         // Relaxed: row j; what follows is decided by another load.
@@ -510,17 +510,20 @@ impl FairSemaphore {
             {
                 continue;
             }
-            if node.state.wait(ASLEEP, deadline) == Wait::TimedOut {
+            let asleep = |deadline| node.state.wait(ASLEEP, deadline);
+            if late {
+                asleep(Deadline::NEVER);
+            } else if limit.sleep(node.state.while_it_is(ASLEEP), asleep) == Wait::TimedOut {
                 if self.give_up(node) {
                     return End::TimedOut;
                 }
                 // Taken: the store that says so is on its way (invariant 4).
-                (deadline, late) = (Deadline::NEVER, true);
+                late = true;
             }
         }
     }
 
-    /// Unlinks a node whose deadline has passed, and serves those behind it; `false` if it was
+    /// Unlinks a node whose limit was reached, and serves those behind it; `false` if it was
     /// taken before.
     fn give_up(&self, node: &Node) -> bool {
         let held = self.lock_list();

@@ -76,6 +76,23 @@ impl ListLock {
 
     /// Takes the lock. The flag says that it was taken over from another process.
     pub(super) fn lock(&self) -> (HeldList<'_>, bool) {
+        let (held, found) = self.take();
+        let inherited = found & !STATE != held.epoch && !mutant!("list_lock.trust-inherited");
+        (held, inherited)
+    }
+
+    /// Takes the lock of a list whose nodes are memory of this process also after a fork. The flag
+    /// says that it was taken over from another process in which somebody had it: then the list
+    /// may be in the middle of a change.
+    #[cfg(feature = "alloc")]
+    pub(super) fn lock_copied(&self) -> (HeldList<'_>, bool) {
+        let (held, found) = self.take();
+        let torn = found & !STATE != held.epoch && found & STATE != FREE;
+        (held, torn)
+    }
+
+    /// Takes the lock, and says what its word was.
+    fn take(&self) -> (HeldList<'_>, u32) {
         let mut spins = POLLS;
         let mut claim = HELD;
         loop {
@@ -88,8 +105,7 @@ impl ListLock {
                 // Acquire: row a.
                 let order = ord!("list_lock.a", Acquire);
                 if self.word.compare_exchange(cur, new, order, Relaxed).is_ok() {
-                    let held = HeldList { lock: self, epoch };
-                    return (held, inherited && !mutant!("list_lock.trust-inherited"));
+                    return (HeldList { lock: self, epoch }, cur);
                 }
             } else if cur & STATE == HELD && spins > 0 {
                 spins -= 1;

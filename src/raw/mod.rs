@@ -7,12 +7,17 @@
 #![allow(unreachable_pub, reason = "public in the model build, and later for other lock traits")]
 
 mod barrier;
+#[cfg(feature = "alloc")]
+mod callback;
+#[cfg(feature = "alloc")]
+mod cancel_token;
 mod condvar;
 mod event;
 #[cfg(feature = "alloc")]
 mod event_count;
 mod fair_semaphore;
 mod latch;
+mod limit;
 mod list_lock;
 #[cfg(feature = "lock_api")]
 crate::primitive::except_in_model! {
@@ -39,12 +44,15 @@ mod wait_group;
 mod waitable;
 
 pub use barrier::{Barrier, Breach};
+#[cfg(feature = "alloc")]
+pub use cancel_token::{Calls, CancelToken, Registration};
 pub use condvar::Condvar;
 pub use event::Event;
 #[cfg(feature = "alloc")]
 pub use event_count::EventCount;
 pub use fair_semaphore::FairSemaphore;
 pub use latch::Latch;
+pub use limit::Limit;
 pub use mutex::Mutex;
 pub use once::{Once, State as OnceState};
 #[cfg(feature = "alloc")]
@@ -54,6 +62,8 @@ pub use reentrant::ReentrantMutex;
 pub(crate) use relock::AbortOnUnwind;
 #[cfg(feature = "std")]
 pub use relock::Reentrant;
+#[cfg(feature = "alloc")]
+pub use relock::InPlace;
 pub use relock::{Fair, Plain, Reader, Relock, Spinning, Upgradable, Writer};
 #[cfg(feature = "alloc")]
 pub use ring::{PopError, PushError, Ring};

@@ -32,8 +32,9 @@
 //!
 //! The protocol is the one of `LockSupport` in j.u.c. (Doug Lea) on one futex word.
 
+use super::Limit;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
-use crate::primitive::{Deadline, Futex, Private, Scope, Wait};
+use crate::primitive::{Futex, Private, Scope, Wait};
 use crate::primitive::{model_const_fn, mutant, ord};
 
 const EMPTY: u32 = 0;
@@ -53,18 +54,22 @@ impl<S: Scope> Parker<S> {
         }
     }
 
-    /// Takes the token, sleeping until there is one or `deadline` passes. Says whether it took it.
+    /// Takes the token, sleeping until there is one or `limit` is reached. Says whether it took it.
     ///
     /// # Safety
     ///
     /// No other thread is in `park` of this parker.
-    pub unsafe fn park(&self, deadline: Deadline) -> bool {
+    pub unsafe fn park(&self, limit: impl Limit) -> bool {
         if self.take() {
             return true;
         }
         // Relaxed: row c. Fails only if the token has come.
         if self.word.compare_exchange(EMPTY, PARKED, Relaxed, Relaxed).is_ok() {
-            while self.word.wait(PARKED, deadline) != Wait::TimedOut {
+            let sleep = || {
+                let alone = |deadline| self.word.wait(PARKED, deadline);
+                limit.sleep(self.word.while_it_is(PARKED), alone)
+            };
+            while sleep() != Wait::TimedOut {
                 if self.take() {
                     return true;
                 }

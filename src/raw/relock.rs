@@ -7,6 +7,9 @@
 //! readers were let go by a writer, they would wait for readers as well. So each way to have one
 //! lock is another [`Way`].
 
+#[cfg(feature = "alloc")]
+use core::marker::PhantomData;
+
 use super::{Mutex, RwLock, SpinLock};
 
 /// Tells the ways to have one lock apart.
@@ -14,6 +17,8 @@ use super::{Mutex, RwLock, SpinLock};
 pub enum Way {
     /// As its owner, where there is no other way.
     Owner,
+    /// The same, of one that is not to be moved to its mutex.
+    OwnerInPlace,
     /// As a reader.
     Reader,
     /// As the writer of a lock that has readers.
@@ -258,6 +263,46 @@ relock_rwlock! {
 relock_rwlock! {
     /// A lock with readers, as the one that may become the writer.
     Upgradable, upgradable, unlock_upgradable, keeps_upgradable_out
+}
+
+/// A way to have a lock, for one that sleeps on more than one word: it is not moved to a mutex.
+///
+/// There it would be woken by whatever is meant for some class of that mutex's sleepers: who sleeps
+/// on several words cannot say of which class it is.
+#[cfg(feature = "alloc")]
+#[derive(Debug)]
+pub struct InPlace<R>(PhantomData<R>);
+
+#[cfg(feature = "alloc")]
+impl<R: Relock> Relock for InPlace<R> {
+    type Lock = R::Lock;
+    const WAY: Way = match R::WAY {
+        Way::Owner => Way::OwnerInPlace,
+        way => way,
+    };
+
+    #[inline]
+    #[track_caller]
+    unsafe fn check(lock: &R::Lock) {
+        // SAFETY: by the caller's contract.
+        unsafe { R::check(lock) }
+    }
+
+    #[inline]
+    unsafe fn unlock(lock: &R::Lock) {
+        // SAFETY: by the caller's contract.
+        unsafe { R::unlock(lock) }
+    }
+
+    #[inline]
+    fn relock(lock: &R::Lock) {
+        R::relock(lock);
+    }
+
+    #[inline]
+    fn is_taken(lock: &R::Lock) -> bool {
+        R::is_taken(lock)
+    }
 }
 
 /// Dropped by unwinding, ends the process.

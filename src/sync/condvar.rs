@@ -4,6 +4,8 @@ use core::fmt;
 use core::time::Duration;
 
 use super::{MutexGuard, suspend};
+#[cfg(feature = "alloc")]
+use crate::cancel::{CancelToken, Cancelled};
 use crate::primitive::{Deadline, model_const_fn};
 use crate::raw;
 
@@ -294,6 +296,74 @@ impl Condvar {
         deadline: impl Into<Deadline>,
     ) -> WaitTimeoutResult {
         suspend::wait_while(&self.raw, guard, condition, deadline.into())
+    }
+
+    /// As [`wait`](Self::wait), until `token` is cancelled at the latest; locking again may take
+    /// longer.
+    ///
+    /// A notification that comes while the thread waits counts, also if the token is cancelled at
+    /// the same time: it is not lost on a thread that gives up.
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`] if the token was cancelled before a notification came, or is already.
+    ///
+    /// # Panics
+    ///
+    /// As [`is_cancelled`](CancelToken::is_cancelled). The lock is locked again then.
+    ///
+    /// ```
+    /// use lockwork::{Condvar, Mutex, cancel::{CancelToken, Cancelled}};
+    /// use std::time::Duration;
+    ///
+    /// let (mutex, changed) = (Mutex::new(()), Condvar::new());
+    /// let token = CancelToken::with_timeout(Duration::from_millis(1));
+    /// assert_eq!(changed.wait_cancellable(&mut mutex.lock(), &token), Err(Cancelled));
+    /// ```
+    #[cfg(feature = "alloc")]
+    #[doc(alias("condition_variable_any::wait", "awaitInterruptibly"))]
+    #[track_caller]
+    pub fn wait_cancellable<T: ?Sized>(
+        &self,
+        guard: &mut MutexGuard<'_, T>,
+        token: &CancelToken,
+    ) -> Result<(), Cancelled> {
+        suspend::wait_cancellable(&self.raw, guard, token)
+    }
+
+    /// As [`wait_while`](Self::wait_while), until `token` is cancelled at the latest.
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`] if the token was cancelled *and* the condition still held.
+    ///
+    /// # Panics
+    ///
+    /// As [`wait_cancellable`](Self::wait_cancellable).
+    ///
+    /// ```
+    /// use lockwork::{Condvar, Mutex, cancel::CancelToken};
+    ///
+    /// let (jobs, changed, token) = (Mutex::new(vec![1]), Condvar::new(), CancelToken::new());
+    /// std::thread::scope(|s| {
+    ///     s.spawn(|| {
+    ///         let mut jobs = jobs.lock();
+    ///         while changed.wait_while_cancellable(&mut jobs, |jobs| jobs.is_empty(), &token).is_ok() {
+    ///             jobs.pop();
+    ///         }
+    ///     });
+    ///     token.cancel();
+    /// });
+    /// ```
+    #[cfg(feature = "alloc")]
+    #[track_caller]
+    pub fn wait_while_cancellable<T: ?Sized>(
+        &self,
+        guard: &mut MutexGuard<'_, T>,
+        condition: impl FnMut(&mut T) -> bool,
+        token: &CancelToken,
+    ) -> Result<(), Cancelled> {
+        suspend::wait_while_cancellable(&self.raw, guard, condition, token)
     }
 }
 

@@ -7,6 +7,7 @@ use core::marker::PhantomData;
 use core::panic::RefUnwindSafe;
 use core::time::Duration;
 
+use crate::cancel::{CancelToken, Cancelled};
 use crate::primitive::Deadline;
 use crate::raw;
 
@@ -124,6 +125,36 @@ impl Parker {
     pub fn park_until(&self, deadline: impl Into<Deadline>) -> bool {
         // SAFETY: the parker is not `Sync` and not `Clone`, and an `Unparker` cannot park.
         unsafe { self.unparker.raw.park(deadline.into()) }
+    }
+
+    /// Takes the token that wakes, sleeping until there is one or `token` is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`] if `token` was cancelled before, or is already.
+    ///
+    /// # Panics
+    ///
+    /// As [`is_cancelled`](CancelToken::is_cancelled).
+    ///
+    /// ```
+    /// use lockwork::{Parker, cancel::{CancelToken, Cancelled}};
+    ///
+    /// let (parker, token) = (Parker::new(), CancelToken::new());
+    /// parker.unparker().unpark();
+    /// assert_eq!(parker.park_cancellable(&token), Ok(()));
+    /// token.cancel();
+    /// assert_eq!(parker.park_cancellable(&token), Err(Cancelled));
+    /// ```
+    #[doc(alias("interrupt"))]
+    #[track_caller]
+    pub fn park_cancellable(&self, token: &CancelToken) -> Result<(), Cancelled> {
+        token.check()?;
+        // SAFETY: as in `park_until`.
+        match unsafe { self.unparker.raw.park(token) } {
+            true => Ok(()),
+            false => Err(token.reached()),
+        }
     }
 
     /// The handle that wakes this parker. Clone it to send it elsewhere.

@@ -3,8 +3,9 @@
 use sealed::Access;
 
 use super::WaitTimeoutResult;
-use crate::primitive::Deadline;
-use crate::raw::{self, Relock};
+#[cfg(feature = "alloc")]
+use crate::cancel::{CancelToken, Cancelled};
+use crate::raw::{self, Limit, Relock};
 
 /// A guard that a [`CondvarAny`](crate::CondvarAny) can wait with: one that stands for the whole of
 /// a lock's data, borrowed or by an `Arc`.
@@ -121,28 +122,66 @@ pub(in crate::sync) use wait_guard;
 pub(super) fn wait<G: WaitGuard>(
     condvar: &raw::Condvar,
     guard: &mut G,
-    deadline: Deadline,
+    limit: impl Limit,
 ) -> bool {
+    /// # Safety
+    ///
+    /// The calling context has `lock` in the way of `R`, and has it again when this returns.
+    unsafe fn wait_as<R: Relock, L: Limit>(
+        condvar: &raw::Condvar,
+        lock: &R::Lock,
+        limit: L,
+    ) -> bool {
+        // SAFETY: by the caller's contract; the way differs in what the condition variable may do.
+        unsafe { condvar.wait::<L::Way<R>, L>(lock, limit) }
+    }
     // SAFETY: the guard stands for having the lock.
     unsafe { G::Way::check(guard.lock()) };
     guard.suspend();
     // SAFETY: the guard stands for having the lock before the call and after it, and cannot be
     // reached in between.
-    let notified = unsafe { condvar.wait::<G::Way>(guard.lock(), deadline) };
+    let notified = unsafe { wait_as::<G::Way, _>(condvar, guard.lock(), limit) };
     guard.resume();
     notified
 }
 
-/// Waits as long as `condition` holds; the result says that the time was up and it still held.
+/// As [`wait`], until `token` is cancelled.
+#[cfg(feature = "alloc")]
+#[track_caller]
+pub(super) fn wait_cancellable<G: WaitGuard>(
+    condvar: &raw::Condvar,
+    guard: &mut G,
+    token: &CancelToken,
+) -> Result<(), Cancelled> {
+    let over = token.is_known_to_be_cancelled();
+    if !over && wait(condvar, guard, token) { Ok(()) } else { Err(Cancelled) }
+}
+
+/// As [`wait_while`], until `token` is cancelled.
+#[cfg(feature = "alloc")]
+#[track_caller]
+pub(super) fn wait_while_cancellable<G: WaitGuard>(
+    condvar: &raw::Condvar,
+    guard: &mut G,
+    condition: impl FnMut(<G as Access<'_>>::Data) -> bool,
+    token: &CancelToken,
+) -> Result<(), Cancelled> {
+    match wait_while(condvar, guard, condition, token).timed_out() {
+        false => Ok(()),
+        true => Err(Cancelled),
+    }
+}
+
+/// Waits as long as `condition` holds; the result says that the limit was reached and it still held.
 #[track_caller]
 pub(super) fn wait_while<G: WaitGuard>(
     condvar: &raw::Condvar,
     guard: &mut G,
     mut condition: impl FnMut(<G as Access<'_>>::Data) -> bool,
-    deadline: Deadline,
+    limit: impl Limit,
 ) -> WaitTimeoutResult {
     while condition(guard.access()) {
-        if !wait(condvar, guard, deadline) {
+        if !wait(condvar, guard, limit) {
             return WaitTimeoutResult::new(condition(guard.access()));
         }
     }
