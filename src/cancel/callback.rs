@@ -32,7 +32,12 @@ use crate::raw;
 ///     token.on_cancel(|| println!("{}", local + 0 * &local))
 /// };
 /// ```
-#[doc(alias("stop_callback", "CancellationTokenRegistration", "CancellationCallback", "AfterFunc"))]
+#[doc(alias(
+    "stop_callback",
+    "CancellationTokenRegistration",
+    "CancellationCallback",
+    "AfterFunc"
+))]
 #[must_use = "the closure is taken back at once; `detach` it to leave it with the token"]
 pub struct CancelCallback {
     /// `None` once it is detached.

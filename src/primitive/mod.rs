@@ -52,6 +52,9 @@ pub(crate) use scope::ProcessShared;
 pub use scope::{Private, Scope};
 #[cfg(feature = "std")]
 pub(crate) use thread_number::thread_number;
+// Where there is no `std`, it is the kernel's id.
+#[cfg(feature = "std")]
+pub(crate) use thread_number::thread_number as this_thread;
 #[cfg(not(all(loom, feature = "loom")))]
 pub(crate) use wait_many::{WaitWord, wait_many};
 

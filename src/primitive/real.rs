@@ -38,6 +38,13 @@ pub(crate) fn signal_fence() {
     core::sync::atomic::compiler_fence(Ordering::AcqRel);
 }
 
+/// A number that no other thread of this process has: the kernel's, a system call each time, as
+/// there is nowhere to remember one. In the child of a fork it is another one.
+#[cfg(all(feature = "alloc", not(feature = "std")))]
+pub(crate) fn this_thread() -> u64 {
+    u64::from(sys::thread::tid())
+}
+
 /// Tells the core that this is a polling loop.
 #[inline]
 pub(crate) fn spin_loop() {

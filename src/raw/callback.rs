@@ -121,7 +121,9 @@ impl Callback {
         // Relaxed: row c.
         let Err(mut cur) = self.state.compare_exchange(IDLE, OVER, Relaxed, Relaxed) else {
             // SAFETY: the exchange has made it ours (invariant 1).
-            return TakenBack::Before(self.function.with_mut(|function| unsafe { (*function).take() }));
+            return TakenBack::Before(
+                self.function.with_mut(|function| unsafe { (*function).take() }),
+            );
         };
         loop {
             if cur & STATE == CALLED {

@@ -111,6 +111,14 @@ struct Node {
     place: UnsafeCell<Place>,
 }
 
+// SAFETY: everything in it is atomic, or never written, or belongs to the holder of the lock.
+unsafe impl Send for Node {}
+// SAFETY: as for `Send`.
+unsafe impl Sync for Node {}
+
+// SAFETY: the era belongs to the holder of the lock.
+unsafe impl Sync for Tree {}
+
 /// Where a token stands in its tree.
 struct Place {
     era: u32,
@@ -137,6 +145,11 @@ struct Entry {
     /// Belong to the holder of the tree's lock; once the token is cancelled, to whoever did it.
     links: UnsafeCell<Links>,
 }
+
+// SAFETY: the links have one user at a time, and a callback may be sent and shared.
+unsafe impl Send for Entry {}
+// SAFETY: as for `Send`.
+unsafe impl Sync for Entry {}
 
 #[derive(Clone, Copy)]
 struct Links {
@@ -240,11 +253,6 @@ pub struct CancelToken {
     node: Arc<Node>,
 }
 
-// SAFETY: everything in a node is atomic, or never written, or belongs to the holder of the tree's
-// lock; and so it is with callbacks, whose closures may be sent.
-unsafe impl Send for CancelToken {}
-// SAFETY: as for `Send`.
-unsafe impl Sync for CancelToken {}
 // Trees are whole whenever code of the user's runs.
 impl UnwindSafe for CancelToken {}
 impl RefUnwindSafe for CancelToken {}
@@ -263,7 +271,8 @@ impl CancelToken {
         let held = self.node.lock();
         if self.is_cancelled() {
             // Relaxed: nobody else knows of it yet, and the look was row a.
-            node.word.swap(if mutant!("cancel_token.born-live") { LIVE } else { CANCELLED }, Relaxed);
+            node.word
+                .swap(if mutant!("cancel_token.born-live") { LIVE } else { CANCELLED }, Relaxed);
         } else {
             // SAFETY: the lock is held, both are there, and the new one is in no list.
             unsafe { Node::adopt(&*self.node, Arc::as_ptr(&node), held.era) };
@@ -320,7 +329,9 @@ impl CancelToken {
             let counted = entry.clone();
             // SAFETY: the lock is held; the token is not cancelled, so its list is what the lock
             // guards; and the entry is new.
-            unsafe { Node::place(&*self.node, held.era, |place| place.calls.push(counted, held.era)) };
+            unsafe {
+                Node::place(&*self.node, held.era, |place| place.calls.push(counted, held.era))
+            };
         }
         drop(held);
         (Registration { token: self.clone(), entry }, late)
@@ -435,7 +446,8 @@ impl Node {
     unsafe fn adopt(parent: *const Self, child: *const Self, era: u32) {
         // SAFETY: by the caller's contract, and invariant 4.
         unsafe {
-            let next = Self::place(parent, era, |place| core::mem::replace(&mut place.child, child));
+            let next =
+                Self::place(parent, era, |place| core::mem::replace(&mut place.child, child));
             if !next.is_null() {
                 Self::place(next, era, |place| place.prev = child);
             }
@@ -601,10 +613,6 @@ pub struct Registration {
     entry: Arc<Entry>,
 }
 
-// SAFETY: the entry is shared by the rules above, and its closure may be sent.
-unsafe impl Send for Registration {}
-// SAFETY: as for `Send`.
-unsafe impl Sync for Registration {}
 impl UnwindSafe for Registration {}
 impl RefUnwindSafe for Registration {}
 

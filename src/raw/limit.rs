@@ -21,6 +21,12 @@ pub trait Limit: Copy {
     /// How a waiter has its lock that has this limit and would have it in the way of `R` otherwise.
     type Way<R: Relock>: Relock<Lock = R::Lock>;
 
+    /// Whether it is never reached.
+    #[inline]
+    fn is_endless(self) -> bool {
+        false
+    }
+
     /// Sleeps on `word`, and says why no longer. `alone` does that with a deadline only.
     fn sleep(self, word: WaitWord<'_>, alone: impl FnOnce(Deadline) -> Wait) -> Wait;
 
@@ -32,6 +38,11 @@ pub trait Limit: Copy {
 
 impl Limit for Deadline {
     type Way<R: Relock> = R;
+
+    #[inline]
+    fn is_endless(self) -> bool {
+        self == Self::NEVER
+    }
 
     #[inline]
     fn sleep(self, _word: WaitWord<'_>, alone: impl FnOnce(Deadline) -> Wait) -> Wait {

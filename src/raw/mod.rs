@@ -60,10 +60,10 @@ pub use parker::Parker;
 #[cfg(feature = "std")]
 pub use reentrant::ReentrantMutex;
 pub(crate) use relock::AbortOnUnwind;
-#[cfg(feature = "std")]
-pub use relock::Reentrant;
 #[cfg(feature = "alloc")]
 pub use relock::InPlace;
+#[cfg(feature = "std")]
+pub use relock::Reentrant;
 pub use relock::{Fair, Plain, Reader, Relock, Spinning, Upgradable, Writer};
 #[cfg(feature = "alloc")]
 pub use ring::{PopError, PushError, Ring};

@@ -81,9 +81,9 @@ use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
 use super::waitable::take_slow;
-use super::{Found, Waitable};
+use super::{Found, Limit, Waitable};
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
-use crate::primitive::{Deadline, Futex64, Private, Scope, UnsafeCell, WaitWord};
+use crate::primitive::{Futex64, Private, Scope, UnsafeCell, WaitWord};
 use crate::primitive::{model_const_fn, mutant, ord, spin_loop, tuning};
 
 const ONE_WAITER: u64 = 1 << 32;
@@ -272,18 +272,18 @@ impl<S: Scope> Semaphore<S> {
         if self.is_closed() { Refusal::Closed } else { Refusal::NoPermits }
     }
 
-    /// Takes a permit, sleeping until there is one or `deadline` passes. For whom
+    /// Takes a permit, sleeping until there is one or `limit` is reached. For whom
     /// [`try_acquire`](Self::try_acquire) has refused.
     #[cold]
     #[inline(never)]
-    pub fn wait(&self, deadline: Deadline) -> Result<(), Refusal> {
+    pub fn wait(&self, limit: impl Limit) -> Result<(), Refusal> {
         if self.poll() {
             match self.try_acquire(1) {
                 Err(Refusal::NoPermits) => {}
                 end => return end,
             }
         }
-        match take_slow(self, deadline) {
+        match take_slow(self, limit) {
             Some(Found::It) => Ok(()),
             Some(Found::Closed) => Err(Refusal::Closed),
             None => Err(Refusal::NoPermits),

@@ -5,13 +5,14 @@
 //! ticket = prepare(None)       announce a waiter, and look once more
 //! sleep(ticket)                as long as the word is what the ticket says
 //! ticket = prepare(ticket)     look again; it came, or sleep on
-//! leave(ticket)                the deadline passed: look for the last time, and withdraw
+//! leave(ticket)                its limit is reached: look for the last time, and withdraw
 //! withdraw()                   something else came: take nothing, and pass the wake-up on
 //! ```
 //!
 //! Whoever waits for several of them at once (`wait_any`) calls these steps by himself, with one
 //! sleep on all the [words](Waitable::word) in place of [`Waitable::sleep`].
 
+use super::Limit;
 use crate::primitive::{Deadline, Wait, WaitWord, mutant};
 
 /// What came of a look that was not in vain.
@@ -49,17 +50,20 @@ pub trait Waitable {
         self.word(ticket).wait(deadline)
     }
 
-    /// Takes what is waited for, sleeping until it is there or `deadline` passes.
+    /// Takes what is waited for, sleeping until it is there or `limit` is reached.
     #[inline]
-    fn take(&self, deadline: Deadline) -> Option<Found> {
-        self.try_take().or_else(|| take_slow(self, deadline))
+    fn take(&self, limit: impl Limit) -> Option<Found>
+    where
+        Self: Sized,
+    {
+        self.try_take().or_else(|| take_slow(self, limit))
     }
 }
 
 /// Takes what is waited for, for whom it was not there at once.
 #[cold]
 #[inline(never)]
-pub(super) fn take_slow<W: Waitable + ?Sized>(wanted: &W, deadline: Deadline) -> Option<Found> {
+pub(super) fn take_slow<W: Waitable + ?Sized>(wanted: &W, limit: impl Limit) -> Option<Found> {
     let mut earlier = None;
     loop {
         let ticket = match wanted.prepare(earlier) {
@@ -67,11 +71,9 @@ pub(super) fn take_slow<W: Waitable + ?Sized>(wanted: &W, deadline: Deadline) ->
             Err(found) => return Some(found),
         };
         // A sleep that consumed a wake-up is followed by a look, however late it is.
-        match wanted.sleep(ticket, deadline) {
+        match limit.sleep(wanted.word(ticket), |deadline| wanted.sleep(ticket, deadline)) {
             Wait::TimedOut => return wanted.leave(ticket),
-            Wait::Woken
-                if deadline != Deadline::NEVER && mutant!("waitable.leave-with-the-wake") =>
-            {
+            Wait::Woken if !limit.is_endless() && mutant!("waitable.leave-with-the-wake") => {
                 return None;
             }
             _ => earlier = Some(ticket),

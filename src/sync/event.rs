@@ -4,6 +4,8 @@ use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::time::Duration;
 
+#[cfg(feature = "alloc")]
+use crate::cancel::{CancelToken, Cancelled};
 use crate::primitive::{Deadline, model_const_fn};
 use crate::raw::{self, Waitable as _};
 
@@ -218,6 +220,35 @@ impl Event {
     #[track_caller]
     pub fn wait_until(&self, deadline: impl Into<Deadline>) -> bool {
         self.raw.take(deadline.into()).is_some()
+    }
+
+    /// Waits until it is set or `token` is cancelled; resets it if it is automatic.
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`] if the token was cancelled before, or is already.
+    ///
+    /// # Panics
+    ///
+    /// As [`is_cancelled`](CancelToken::is_cancelled).
+    ///
+    /// ```
+    /// use lockwork::{Event, cancel::{CancelToken, Cancelled}};
+    ///
+    /// let (event, token) = (Event::auto(), CancelToken::new());
+    /// event.set();
+    /// assert_eq!(event.wait_cancellable(&token), Ok(()));
+    /// std::thread::scope(|s| {
+    ///     let waiter = s.spawn(|| event.wait_cancellable(&token));
+    ///     token.cancel();
+    ///     assert_eq!(waiter.join().unwrap(), Err(Cancelled));
+    /// });
+    /// ```
+    #[cfg(feature = "alloc")]
+    #[track_caller]
+    pub fn wait_cancellable(&self, token: &CancelToken) -> Result<(), Cancelled> {
+        token.check()?;
+        self.raw.take(token).map(drop).ok_or_else(|| token.reached())
     }
 }
 

@@ -6,6 +6,8 @@ use core::time::Duration;
 
 use super::CountError;
 use super::count_error::OrPanic;
+#[cfg(feature = "alloc")]
+use crate::cancel::{CancelToken, Cancelled};
 use crate::primitive::{Deadline, model_const_fn};
 use crate::raw::{self, Waitable as _};
 
@@ -198,6 +200,33 @@ impl Latch {
     #[track_caller]
     pub fn wait_until(&self, deadline: impl Into<Deadline>) -> bool {
         self.raw.take(deadline.into()).is_some()
+    }
+
+    /// Waits until no step is left or `token` is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`] if the token was cancelled before, or is already.
+    ///
+    /// # Panics
+    ///
+    /// As [`is_cancelled`](CancelToken::is_cancelled).
+    ///
+    /// ```
+    /// use lockwork::{Latch, cancel::{CancelToken, Cancelled}};
+    ///
+    /// let (latch, token) = (Latch::new(1), CancelToken::new());
+    /// std::thread::scope(|s| {
+    ///     let waiter = s.spawn(|| latch.wait_cancellable(&token));
+    ///     token.cancel();
+    ///     assert_eq!(waiter.join().unwrap(), Err(Cancelled));
+    /// });
+    /// ```
+    #[cfg(feature = "alloc")]
+    #[track_caller]
+    pub fn wait_cancellable(&self, token: &CancelToken) -> Result<(), Cancelled> {
+        token.check()?;
+        self.raw.take(token).map(drop).ok_or_else(|| token.reached())
     }
 
     /// Takes one step, and waits until no step is left: all threads that do this meet here.

@@ -119,11 +119,7 @@ pub(in crate::sync) use wait_guard;
 /// Gives up what the guard stands for, waits, and takes it again; whether the wait ended by a
 /// notification.
 #[track_caller]
-pub(super) fn wait<G: WaitGuard>(
-    condvar: &raw::Condvar,
-    guard: &mut G,
-    limit: impl Limit,
-) -> bool {
+pub(super) fn wait<G: WaitGuard>(condvar: &raw::Condvar, guard: &mut G, limit: impl Limit) -> bool {
     /// # Safety
     ///
     /// The calling context has `lock` in the way of `R`, and has it again when this returns.

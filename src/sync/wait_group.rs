@@ -8,6 +8,8 @@ use core::time::Duration;
 
 use super::CountError;
 use super::count_error::OrPanic;
+#[cfg(feature = "alloc")]
+use crate::cancel::{CancelToken, Cancelled};
 use crate::primitive::{Deadline, model_const_fn};
 use crate::raw::{self, Waitable as _};
 
@@ -275,6 +277,33 @@ impl WaitGroup {
     #[track_caller]
     pub fn wait_until(&self, deadline: impl Into<Deadline>) -> bool {
         self.raw.take(deadline.into()).is_some()
+    }
+
+    /// Waits until there are none or `token` is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`] if the token was cancelled before, or is already.
+    ///
+    /// # Panics
+    ///
+    /// As [`is_cancelled`](CancelToken::is_cancelled).
+    ///
+    /// ```
+    /// use lockwork::{WaitGroup, cancel::{CancelToken, Cancelled}};
+    /// use std::time::Duration;
+    ///
+    /// let group = WaitGroup::new();
+    /// assert_eq!(group.wait_cancellable(&CancelToken::new()), Ok(()));
+    /// group.add(1);
+    /// let soon = CancelToken::with_timeout(Duration::from_millis(1));
+    /// assert_eq!(group.wait_cancellable(&soon), Err(Cancelled));
+    /// ```
+    #[cfg(feature = "alloc")]
+    #[track_caller]
+    pub fn wait_cancellable(&self, token: &CancelToken) -> Result<(), Cancelled> {
+        token.check()?;
+        self.raw.take(token).map(drop).ok_or_else(|| token.reached())
     }
 }
 

@@ -5,7 +5,7 @@ use super::errno;
 /// The calling thread's kernel id: what PI and robust futex words hold. Never 0.
 ///
 /// A system call each time. Whoever caches it must notice `fork`: the child's thread has a new id.
-#[cfg_attr(not(feature = "std"), allow(dead_code, reason = "only locks with an owner need it"))]
+#[cfg_attr(not(feature = "alloc"), allow(dead_code, reason = "only what remembers a thread"))]
 pub(crate) fn tid() -> u32 {
     // SAFETY: no arguments, no memory; the call cannot fail. (`libc::gettid` is not used: glibc
     // has it only since 2.30, musl since 1.2.2.)

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+#[cfg(feature = "alloc")]
+use crate::cancel::{CancelToken, Cancelled};
 use crate::raw::Refusal;
 
 /// The semaphore is closed: it gives no permits any more.
@@ -93,6 +95,8 @@ impl From<Closed> for TryAcquireError {
 pub enum AcquireError {
     /// The deadline passed.
     TimedOut,
+    /// The token was cancelled.
+    Cancelled,
     /// The semaphore is closed.
     Closed,
 }
@@ -104,18 +108,35 @@ impl AcquireError {
             Refusal::Closed => Self::Closed,
         }
     }
+
+    /// For a wait that `token` has ended, if it was not closed.
+    #[cfg(feature = "alloc")]
+    pub(super) fn of_cancellable(refusal: Refusal, token: &CancelToken) -> Self {
+        match refusal {
+            Refusal::NoPermits => token.reached().into(),
+            Refusal::Closed => Self::Closed,
+        }
+    }
 }
 
 impl fmt::Display for AcquireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TimedOut => f.write_str("semaphore had too few permits until the deadline"),
+            Self::Cancelled => f.write_str("wait for a permit was cancelled"),
             Self::Closed => Closed.fmt(f),
         }
     }
 }
 
 impl core::error::Error for AcquireError {}
+
+#[cfg(feature = "alloc")]
+impl From<Cancelled> for AcquireError {
+    fn from(Cancelled: Cancelled) -> Self {
+        Self::Cancelled
+    }
+}
 
 impl From<Closed> for AcquireError {
     fn from(Closed: Closed) -> Self {

@@ -8,8 +8,10 @@ use core::time::Duration;
 use super::methods::semaphore_methods;
 use super::permit::permit_methods;
 use super::{AcquireError, Closed};
+#[cfg(feature = "alloc")]
+use crate::cancel::CancelToken;
 use crate::primitive::Deadline;
-use crate::raw::{self, Refusal};
+use crate::raw::{self, Limit, Refusal};
 
 /// A counting semaphore of 32 bytes that serves strictly in the order of arrival, also those who
 /// want several permits at once.
@@ -82,7 +84,7 @@ semaphore_methods! {
     permit: FairSemaphorePermit,
     arc: ArcFairSemaphorePermit,
     raw: raw::FairSemaphore,
-    wait: (semaphore, deadline) semaphore.wait(1, deadline),
+    wait: (semaphore, limit) semaphore.wait(1, limit),
     turn: "Those who came before are served before.",
     drained: "While somebody waits it takes none: what is there is for the first in the queue.",
 }
@@ -169,11 +171,11 @@ impl FairSemaphore {
     }
 
     #[track_caller]
-    fn take_many(&self, n: u32, deadline: impl FnOnce() -> Deadline) -> Result<(), Refusal> {
+    fn take_many<L: Limit>(&self, n: u32, limit: impl FnOnce() -> L) -> Result<(), Refusal> {
         let max = self.max();
         assert!(n <= max, "{n} permits of a semaphore that has at most {max}");
         match self.raw.try_acquire(n) {
-            Err(Refusal::NoPermits) => self.raw.wait(n, deadline()),
+            Err(Refusal::NoPermits) => self.raw.wait(n, limit()),
             end => end,
         }
     }
@@ -181,6 +183,38 @@ impl FairSemaphore {
 
 #[cfg(feature = "alloc")]
 impl FairSemaphore {
+    /// As [`acquire_many`](Self::acquire_many), waiting until `token` is cancelled at the latest.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`acquire_cancellable`](Self::acquire_cancellable).
+    ///
+    /// # Panics
+    ///
+    /// If `n` is more than [`max`](Self::max), or as
+    /// [`acquire_cancellable`](Self::acquire_cancellable).
+    ///
+    /// ```
+    /// use lockwork::{FairSemaphore, cancel::CancelToken, semaphore::AcquireError};
+    /// use std::time::Duration;
+    ///
+    /// let (semaphore, soon) = (FairSemaphore::new(1), Duration::from_millis(1));
+    /// let both = semaphore.acquire_many_cancellable(2, &CancelToken::with_timeout(soon));
+    /// assert_eq!(both.err(), Some(AcquireError::Cancelled));
+    /// assert_eq!(semaphore.available(), 1);
+    /// ```
+    #[track_caller]
+    pub fn acquire_many_cancellable(
+        &self,
+        n: u32,
+        token: &CancelToken,
+    ) -> Result<FairSemaphorePermit<'_>, AcquireError> {
+        token.check()?;
+        self.take_many(n, || token)
+            .map_err(|refusal| AcquireError::of_cancellable(refusal, token))?;
+        Ok(FairSemaphorePermit { semaphore: self, permits: n })
+    }
+
     /// As [`acquire_many`](Self::acquire_many), for permits that own a reference count.
     ///
     /// # Errors

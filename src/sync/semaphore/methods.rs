@@ -6,7 +6,7 @@ macro_rules! semaphore_methods {
         permit: $Permit:ident,
         arc: $Arc:ident,
         raw: $raw:ty,
-        wait: ($waiter:ident, $deadline:ident) $wait:expr,
+        wait: ($waiter:ident, $limit:ident) $wait:expr,
         turn: $turn:literal,
         drained: $drained:literal $(,)?
     ) => {
@@ -293,13 +293,13 @@ macro_rules! semaphore_methods {
             }
 
             #[inline]
-            fn take(
+            fn take<L: $crate::raw::Limit>(
                 &self,
-                deadline: impl FnOnce() -> $crate::primitive::Deadline,
+                limit: impl FnOnce() -> L,
             ) -> Result<(), $crate::raw::Refusal> {
                 match self.raw.try_acquire(1) {
                     Err($crate::raw::Refusal::NoPermits) => {
-                        let ($waiter, $deadline) = (&self.raw, deadline());
+                        let ($waiter, $limit) = (&self.raw, limit());
                         $wait
                     }
                     end => end,
@@ -309,6 +309,73 @@ macro_rules! semaphore_methods {
 
         #[cfg(feature = "alloc")]
         impl $Semaphore {
+            /// As [`acquire`](Self::acquire), waiting until `token` is cancelled at the latest.
+            ///
+            /// # Errors
+            ///
+            /// [`AcquireError::Cancelled`](crate::semaphore::AcquireError::Cancelled) if the token
+            /// was cancelled before there was a permit, or is already, or
+            /// [`AcquireError::Closed`](crate::semaphore::AcquireError::Closed). Nothing is taken
+            /// then.
+            ///
+            /// # Panics
+            ///
+            /// As [`CancelToken::is_cancelled`](crate::cancel::CancelToken::is_cancelled).
+            ///
+            /// ```
+            #[doc = concat!("use lockwork::{", stringify!($Semaphore),
+                                    ", cancel::CancelToken, semaphore::AcquireError};")]
+            ///
+            #[doc = concat!("let (semaphore, token) = (", stringify!($Semaphore),
+                                    "::new(0), CancelToken::new());")]
+            /// std::thread::scope(|s| {
+            ///     let waiter = s.spawn(|| semaphore.acquire_cancellable(&token).err());
+            ///     token.cancel();
+            ///     assert_eq!(waiter.join().unwrap(), Some(AcquireError::Cancelled));
+            /// });
+            /// ```
+            #[doc(alias("acquireInterruptibly", "sem_wait"))]
+            #[track_caller]
+            pub fn acquire_cancellable(
+                &self,
+                token: &$crate::cancel::CancelToken,
+            ) -> Result<$Permit<'_>, $crate::sync::semaphore::AcquireError> {
+                token.check()?;
+                self.take(|| token).map_err(|refusal| {
+                    $crate::sync::semaphore::AcquireError::of_cancellable(refusal, token)
+                })?;
+                Ok($Permit { semaphore: self, permits: 1 })
+            }
+
+            /// As [`acquire_cancellable`](Self::acquire_cancellable), for a permit that owns a
+            /// reference count.
+            ///
+            /// # Errors
+            ///
+            /// Those of [`acquire_cancellable`](Self::acquire_cancellable).
+            ///
+            /// # Panics
+            ///
+            /// As [`acquire_cancellable`](Self::acquire_cancellable).
+            ///
+            /// ```
+            #[doc = concat!("use lockwork::{", stringify!($Semaphore),
+                                    ", cancel::CancelToken};")]
+            ///
+            #[doc = concat!("let semaphore = std::sync::Arc::new(", stringify!($Semaphore),
+                                    "::new(1));")]
+            /// let permit = semaphore.acquire_arc_cancellable(&CancelToken::new())?;
+            /// assert_eq!(permit.permits(), 1);
+            /// # Ok::<(), lockwork::semaphore::AcquireError>(())
+            /// ```
+            #[track_caller]
+            pub fn acquire_arc_cancellable(
+                self: &alloc::sync::Arc<Self>,
+                token: &$crate::cancel::CancelToken,
+            ) -> Result<$Arc, $crate::sync::semaphore::AcquireError> {
+                Ok(self.own(self.acquire_cancellable(token)?))
+            }
+
             /// As [`acquire`](Self::acquire), for a permit that owns a reference count.
             ///
             /// # Errors

@@ -97,7 +97,7 @@ semaphore_methods! {
     permit: SemaphorePermit,
     arc: ArcSemaphorePermit,
     raw: raw::Semaphore,
-    wait: (semaphore, deadline) semaphore.wait(deadline),
+    wait: (semaphore, limit) semaphore.wait(limit),
     turn: "",
     drained: "",
 }
