@@ -149,7 +149,8 @@ impl Callback {
     /// Whether the call that is under way is one that the calling thread is in, or of a process
     /// that this one was forked from.
     fn is_not_to_be_waited_for(&self, state: u32) -> bool {
-        let here = state & !WATCHED == fork_epoch() << EPOCH_SHIFT | CALLED;
+        let epoch = fork_epoch() << EPOCH_SHIFT;
+        let here = state & !WATCHED == epoch | CALLED || mutant!("callback.wait-for-parent");
         // Relaxed: row d.
         let mine = self.caller.load(Relaxed) == this_thread() && !mutant!("callback.wait-for-self");
         !here || mine

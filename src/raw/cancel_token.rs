@@ -43,7 +43,7 @@
 //! |-----|-----------|-------|------------|-----|
 //! | a | looks at the word | Acquire | b | see what was done before `cancel`; and the words of all below (invariant 2) |
 //! | b | `CANCELLED` swapped in | Release | a | publish that |
-//! | c | `AWAITED` on | Relaxed | - | it publishes nothing, and as a read-modify-write does not part (b) from (a) |
+//! | c | `AWAITED` on, and the looks of those who are about to sleep | Relaxed | - | they publish nothing, and as read-modify-writes do not part (b) from (a). Who does not sleep looks again by (a) |
 //! | d | handles counted | Relaxed | - | says only who is the last. What was done in the tree is ordered by its lock; the memory goes with an `Arc` |
 //!
 //! # Why no wake-up is lost
@@ -56,8 +56,8 @@
 //!
 //! What it consumed on the other word is the business of the wait's loop: a sleep that may have
 //! been woken there never says that the limit was reached (`raw::limit`), so the loop looks once
-//! more and takes what the wake-up announced, or finds it taken. Only the next sleep refuses, and
-//! that has consumed nothing.
+//! more and takes what the wake-up announced, or finds it taken. Only the next sleep says so: it
+//! has consumed nothing, and has had the kernel compare the word with what the loop saw there.
 //!
 //! # Fork
 //!
@@ -341,18 +341,23 @@ impl CancelToken {
     pub fn wait(&self, deadline: Deadline) -> bool {
         while self.announce() {
             if self.node.word.wait(AWAITED, deadline) == Wait::TimedOut {
-                return self.is_cancelled();
+                break;
             }
         }
-        true
+        self.is_cancelled()
     }
 
     /// The sleep of a [`Limit`](super::Limit): on `word`, until the token is cancelled or its
-    /// deadline passes.
+    /// deadline passes. Whoever is told that looks at the token, which is row a.
     pub fn sleep_beside(&self, word: WaitWord<'_>) -> Wait {
-        // Whatever the word had to say was read before, and nothing was consumed since.
         if !self.announce() {
-            return Wait::TimedOut;
+            // Nothing was consumed since the caller looked at what it waits for, but that look may
+            // have been at an old value, without what a wake-up before it announced. The kernel
+            // looks at the newest.
+            return match mutant!("cancel_token.leave-unseeing") {
+                false => word.wait(Deadline::PAST),
+                true => Wait::TimedOut,
+            };
         }
         let awaited = if mutant!("cancel_token.unannounced") { LIVE } else { AWAITED };
         let words = [word, self.node.word.while_it_is(awaited)];
@@ -367,13 +372,13 @@ impl CancelToken {
     /// Says in the word that somebody is about to sleep on it; `false` if the token is cancelled.
     fn announce(&self) -> bool {
         let word = &self.node.word;
-        // Acquire: row a.
-        match word.load(ord!("cancel_token.a/sleeper", Acquire)) {
+        // Relaxed: row c.
+        match word.load(Relaxed) {
             LIVE if mutant!("cancel_token.unannounced") => true,
-            // Relaxed, Acquire: rows c and a.
-            LIVE => word
-                .compare_exchange(LIVE, AWAITED, Relaxed, ord!("cancel_token.a/announce", Acquire))
-                .map_or_else(|now| now == AWAITED, |_| true),
+            LIVE => match word.compare_exchange(LIVE, AWAITED, Relaxed, Relaxed) {
+                Ok(_) => true,
+                Err(now) => now == AWAITED,
+            },
             state => state == AWAITED,
         }
     }

@@ -11,6 +11,7 @@
 
 mod barrier;
 mod blocking_queue;
+mod cancel;
 mod condvar;
 mod condvar_any;
 mod event;
