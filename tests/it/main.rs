@@ -13,6 +13,7 @@ mod array_queue;
 mod auto_traits;
 mod barrier;
 mod blocking_queue;
+mod cancel;
 mod condvar;
 mod condvar_any;
 mod deadline;

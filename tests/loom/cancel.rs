@@ -3,16 +3,31 @@
 use std::sync::{Arc, Mutex as Plain};
 
 use lockwork::cancel::{CancelCallback, CancelToken, Cancelled};
-use lockwork::model::{Explore, enter_forked_child, thread};
+use lockwork::model::{Explore, enter_forked_child, thread, unvaried};
 use lockwork::queue::{BlockingQueue, PopError, PushErrorReason};
 use lockwork::semaphore::AcquireError;
 use lockwork::{CondvarAny, Deadline, Event, FairSemaphore, Latch, Mutex, Parker, Semaphore};
 
-use super::support::{Watched, beside};
+use super::support::{Watched, beside, let_sleep};
 
 /// Not `NEVER`: a licence to pass at any moment.
 fn soon() -> CancelToken {
     CancelToken::with_deadline(Deadline::after(std::time::Duration::from_secs(1)))
+}
+
+/// Two threads that sleep, in this order; how they got there is not varied.
+fn asleep<S: 'static, A: 'static, B: 'static>(
+    shared: &Arc<S>,
+    first: impl FnOnce(&S) -> A + 'static,
+    second: impl FnOnce(&S) -> B + 'static,
+) -> (thread::JoinHandle<A>, thread::JoinHandle<B>) {
+    unvaried(|| {
+        let first = beside(shared, first);
+        let_sleep(1);
+        let second = beside(shared, second);
+        let_sleep(2);
+        (first, second)
+    })
 }
 
 /// Callbacks may be called by any thread of the model, which all are one.
@@ -144,10 +159,11 @@ fn deadline() {
 fn permit_is_passed_on() {
     Explore::new("cancel token, permit").preemptions(2).at_least(100).run(&[false, true], || {
         let shared = Arc::new((CancelToken::new(), Semaphore::new(0)));
-        let cancelled = beside(&shared, |(token, semaphore)| {
-            semaphore.acquire_cancellable(token).is_ok() // and gives it back
-        });
-        let other = beside(&shared, |(_, semaphore)| semaphore.acquire().unwrap().forget());
+        let (cancelled, other) = asleep(
+            &shared,
+            |(token, semaphore)| semaphore.acquire_cancellable(token).is_ok(), // and gives it back
+            |(_, semaphore)| semaphore.acquire().unwrap().forget(),
+        );
         shared.1.release(1).unwrap();
         shared.0.cancel();
         other.join().unwrap();
@@ -160,9 +176,11 @@ fn permit_is_passed_on() {
 fn turn_is_passed_on() {
     Explore::new("cancel token, turn").preemptions(2).at_least(100).run(&[false, true], || {
         let shared = Arc::new((CancelToken::new(), FairSemaphore::new(0)));
-        let cancelled =
-            beside(&shared, |(token, semaphore)| semaphore.acquire_cancellable(token).is_ok());
-        let other = beside(&shared, |(_, semaphore)| semaphore.acquire().unwrap().forget());
+        let (cancelled, other) = asleep(
+            &shared,
+            |(token, semaphore)| semaphore.acquire_cancellable(token).is_ok(),
+            |(_, semaphore)| semaphore.acquire().unwrap().forget(),
+        );
         shared.1.release(1).unwrap();
         shared.0.cancel();
         other.join().unwrap();
@@ -175,14 +193,17 @@ fn turn_is_passed_on() {
 fn event_is_passed_on() {
     Explore::new("cancel token, event").preemptions(2).at_least(100).run(&[false, true], || {
         let shared = Arc::new((CancelToken::new(), Event::auto()));
-        let cancelled = beside(&shared, |(token, event)| {
-            let came = event.wait_cancellable(token).is_ok();
-            if came {
-                event.set();
-            }
-            came
-        });
-        let other = beside(&shared, |(_, event)| event.wait());
+        let (cancelled, other) = asleep(
+            &shared,
+            |(token, event)| {
+                let came = event.wait_cancellable(token).is_ok();
+                if came {
+                    event.set();
+                }
+                came
+            },
+            |(_, event)| event.wait(),
+        );
         shared.1.set();
         shared.0.cancel();
         other.join().unwrap();
@@ -196,8 +217,11 @@ fn value_is_passed_on() {
     let all = [(true, false), (false, true)];
     Explore::new("cancel token, value").preemptions(2).at_least(100).run(&all, || {
         let shared = Arc::new((CancelToken::new(), BlockingQueue::new(1)));
-        let cancelled = beside(&shared, |(token, queue)| queue.pop_cancellable(token));
-        let other = beside(&shared, |(_, queue)| queue.pop().is_ok());
+        let (cancelled, other) = asleep(
+            &shared,
+            |(token, queue)| queue.pop_cancellable(token),
+            |(_, queue)| queue.pop().is_ok(),
+        );
         shared.1.push(7).unwrap();
         shared.0.cancel();
         let first = cancelled.join().unwrap();
@@ -238,22 +262,25 @@ fn notification_is_passed_on() {
         &[false, true],
         || {
             let shared = Arc::new((CancelToken::new(), Mutex::new(0), CondvarAny::new()));
-            let cancelled = beside(&shared, |(token, count, changed)| {
-                let mut count = count.lock();
-                let mut came = true;
-                while came && *count == 0 {
-                    came = changed.wait_cancellable(&mut count, token).is_ok();
-                }
-                if came {
+            let (cancelled, other) = asleep(
+                &shared,
+                |(token, count, changed)| {
+                    let mut count = count.lock();
+                    let mut came = true;
+                    while came && *count == 0 {
+                        came = changed.wait_cancellable(&mut count, token).is_ok();
+                    }
+                    if came {
+                        *count -= 1;
+                    }
+                    came
+                },
+                |(_, count, changed)| {
+                    let mut count = count.lock();
+                    changed.wait_while(&mut count, |count| *count == 0);
                     *count -= 1;
-                }
-                came
-            });
-            let other = beside(&shared, |(_, count, changed)| {
-                let mut count = count.lock();
-                changed.wait_while(&mut count, |count| *count == 0);
-                *count -= 1;
-            });
+                },
+            );
             let (token, count, changed) = &*shared;
             *count.lock() += 1;
             changed.notify_one();
@@ -274,19 +301,15 @@ fn notification_is_passed_on() {
 fn cancelled_at_the_gate() {
     Explore::new("cancel token, gate").preemptions(2).at_least(100).run(&[true], || {
         let shared = Arc::new((CancelToken::new(), Mutex::new(false), CondvarAny::new()));
-        let waiters = [(); 2].map(|()| {
-            beside(&shared, |(token, open, changed)| {
-                changed.wait_while_cancellable(&mut open.lock(), |open| !*open, token).is_ok()
-            })
-        });
+        let waiter = |(token, open, changed): &(CancelToken, Mutex<bool>, CondvarAny)| {
+            changed.wait_while_cancellable(&mut open.lock(), |open| !*open, token).is_ok()
+        };
+        let waiters = asleep(&shared, waiter, waiter);
         let (token, open, changed) = &*shared;
         *open.lock() = true;
         changed.notify_all();
         token.cancel();
-        let mut came = false;
-        for waiter in waiters {
-            came = waiter.join().unwrap();
-        }
+        let came = waiters.0.join().unwrap() && waiters.1.join().unwrap();
         assert_eq!(changed.notify_all(), 0);
         came
     });
