@@ -51,6 +51,7 @@
 //! | [`SeqLock`] | a small value that is read all the time; readers write nothing | 16 bytes and the value |
 //! | [`Once`] | running a closure once | 4 bytes |
 //! | [`OnceLock`], [`LazyLock`] | a value that is made once, and then read without a lock | 4 bytes and the value |
+//! | [`cancel::CancelToken`] | telling threads to give up, and ending their waits | a pointer |
 //! | [`Parker`] | putting one thread to sleep until somebody says go | a pointer |
 //! | [`queue::ArrayQueue`] | handing values over; says "full" and "empty" at once | |
 //! | [`queue::BlockingQueue`] | handing values over; sleeps, with deadlines; can be closed | |
@@ -95,7 +96,7 @@
 //! | feature | default | gives |
 //! |---|---|---|
 //! | `std` | yes | [`pool`], [`ReentrantMutex`], conversions from `std::time::Instant` to [`Deadline`]; implies `alloc` |
-//! | `alloc` | through `std` | [`queue`], [`Parker`], guards and permits that own an `Arc` |
+//! | `alloc` | through `std` | [`queue`], [`Parker`], [`cancel`], guards and permits that own an `Arc` |
 //! | `lock_api` | no | `RawMutex`, `RawRwLock`, `RawCondvar` and the others, for the types of `lock_api` 0.5; needs Rust 1.95 and implies `std` |
 //! | `serde` | no | `Serialize` and `Deserialize` for the locks that hold data: as what they hold |
 //! | `loom` | no | with `--cfg loom`: all types on loom's model of memory, constructors no longer `const`; without that, nothing |

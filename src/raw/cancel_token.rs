@@ -532,11 +532,11 @@ impl Node {
             let parent = Self::leave(self, era);
             loop {
                 let child = Self::place(self, era, |place| place.child);
-                if child.is_null() || mutant!("cancel_token.orphan") {
+                if child.is_null() {
                     break;
                 }
                 Self::leave(child, era);
-                if !parent.is_null() {
+                if !parent.is_null() && !mutant!("cancel_token.orphan") {
                     Self::adopt(parent, child, era);
                 }
             }

@@ -6,6 +6,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 use std::sync::MutexGuard as StdGuard;
 
+use lockwork::cancel::{CancelCallback, CancelToken, Cancelled};
 use lockwork::pool::{
     BuildError, Builder, Cancel, CancelReason, JoinError, JoinHandle, RejectReason, Rejected,
     RejectionPolicy, ThreadPool,
@@ -216,6 +217,19 @@ fn condvar_parker_deadline() {
     assert!(has!(Unparker: RefUnwindSafe));
     assert!(has!(Deadline: Send));
     assert!(has!(Deadline: Sync));
+}
+
+/// Tokens belong to all threads, and so do the guards of callbacks.
+#[test]
+fn tokens() {
+    macro_rules! everything {
+        ($($type:ty),*) => {$(
+            assert!(has!($type: Send) && has!($type: Sync) && has!($type: Unpin));
+            assert!(has!($type: UnwindSafe) && has!($type: RefUnwindSafe));
+        )*};
+    }
+    everything!(CancelToken, CancelCallback, Cancelled);
+    error::<Cancelled>();
 }
 
 /// Permits belong to no thread.

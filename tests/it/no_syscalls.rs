@@ -3,6 +3,7 @@
 //! A child process forbids itself every futex call on pain of death, and then does whatever needs
 //! none. Two more children show that the ban bites.
 
+use lockwork::cancel::CancelToken;
 use lockwork::queue::{ArrayQueue, BlockingQueue};
 use lockwork::rwlock::{Lock, ReadGuard, UpgradableReadGuard, WriteGuard};
 use lockwork::{
@@ -63,8 +64,18 @@ fn uncontended_operations_enter_no_kernel() {
     let array = ArrayQueue::new(3);
     let blocking = BlockingQueue::new(3);
     let (semaphore, fair_semaphore) = (Semaphore::new(2), FairSemaphore::new(2));
+    let root = CancelToken::with_timeout(Duration::from_secs(1000));
     forbidden(|| {
         for i in 0..10_000 {
+            let (token, below) = (root.child(), root.child().child());
+            let callback = below.on_cancel(|| ());
+            token.on_cancel(|| ()).detach();
+            drop(semaphore.acquire_cancellable(&token));
+            blocking.push_cancellable(i, &token).unwrap();
+            assert_eq!(blocking.pop_cancellable(&below), Ok(i));
+            assert!(!root.is_cancelled() && token.cancel() && !below.is_cancelled());
+            assert!(semaphore.acquire_cancellable(&token).is_err());
+            drop(callback);
             drop((semaphore.acquire(), semaphore.acquire_for(Duration::from_secs(1))));
             semaphore.drain().forget();
             assert!(semaphore.try_acquire().is_err() && semaphore.release(2).is_ok());

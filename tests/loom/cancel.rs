@@ -164,8 +164,9 @@ fn permit_is_passed_on() {
             |(token, semaphore)| semaphore.acquire_cancellable(token).is_ok(), // and gives it back
             |(_, semaphore)| semaphore.acquire().unwrap().forget(),
         );
-        shared.1.release(1).unwrap();
+        let releaser = beside(&shared, |(_, semaphore)| semaphore.release(1).unwrap());
         shared.0.cancel();
+        releaser.join().unwrap();
         other.join().unwrap();
         cancelled.join().unwrap()
     });
@@ -181,8 +182,9 @@ fn turn_is_passed_on() {
             |(token, semaphore)| semaphore.acquire_cancellable(token).is_ok(),
             |(_, semaphore)| semaphore.acquire().unwrap().forget(),
         );
-        shared.1.release(1).unwrap();
+        let releaser = beside(&shared, |(_, semaphore)| semaphore.release(1).unwrap());
         shared.0.cancel();
+        releaser.join().unwrap();
         other.join().unwrap();
         cancelled.join().unwrap()
     });
@@ -204,8 +206,9 @@ fn event_is_passed_on() {
             },
             |(_, event)| event.wait(),
         );
-        shared.1.set();
+        let setter = beside(&shared, |(_, event)| event.set());
         shared.0.cancel();
+        setter.join().unwrap();
         other.join().unwrap();
         cancelled.join().unwrap()
     });
@@ -222,8 +225,9 @@ fn value_is_passed_on() {
             |(token, queue)| queue.pop_cancellable(token),
             |(_, queue)| queue.pop().is_ok(),
         );
-        shared.1.push(7).unwrap();
+        let pusher = beside(&shared, |(_, queue)| queue.push(7).unwrap());
         shared.0.cancel();
+        pusher.join().unwrap();
         let first = cancelled.join().unwrap();
         assert!(matches!(first, Ok(7) | Err(PopError::Cancelled)));
         // One of them has the value; the other has nothing to wait for.
@@ -282,9 +286,12 @@ fn notification_is_passed_on() {
                 },
             );
             let (token, count, changed) = &*shared;
-            *count.lock() += 1;
-            changed.notify_one();
+            let notifier = beside(&shared, |(_, count, changed)| {
+                *count.lock() += 1;
+                changed.notify_one();
+            });
             token.cancel();
+            notifier.join().unwrap();
             let came = cancelled.join().unwrap();
             if came {
                 *count.lock() += 1;
@@ -305,10 +312,11 @@ fn cancelled_at_the_gate() {
             changed.wait_while_cancellable(&mut open.lock(), |open| !*open, token).is_ok()
         };
         let waiters = asleep(&shared, waiter, waiter);
-        let (token, open, changed) = &*shared;
+        let (_, open, changed) = &*shared;
         *open.lock() = true;
+        let canceller = beside(&shared, |(token, ..)| token.cancel());
         changed.notify_all();
-        token.cancel();
+        canceller.join().unwrap();
         let came = waiters.0.join().unwrap() && waiters.1.join().unwrap();
         assert_eq!(changed.notify_all(), 0);
         came

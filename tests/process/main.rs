@@ -9,6 +9,8 @@
 mod support;
 
 #[cfg(all(not(loom), feature = "std"))]
+mod cancel;
+#[cfg(all(not(loom), feature = "std"))]
 mod endings;
 #[cfg(all(not(loom), feature = "std"))]
 mod fork;
@@ -29,6 +31,7 @@ mod wait_any;
 fn main() -> std::process::ExitCode {
     runner::main(&[
         fork::CASES,
+        cancel::CASES,
         pool::CASES,
         signals::CASES,
         wait_any::CASES,
