@@ -6,14 +6,16 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
+use lockwork::cancel::CancelToken;
 use lockwork::queue::{ArrayQueue, BlockingQueue};
 use lockwork::rwlock::{Lock, ReadGuard};
 use lockwork::{
-    Condvar, FairMutex, FairSemaphore, Mutex, MutexGuard, Parker, RecursiveRwLock, ReentrantMutex,
-    RwLock, Semaphore,
+    Condvar, Deadline, FairMutex, FairSemaphore, Mutex, MutexGuard, Parker, RecursiveRwLock,
+    ReentrantMutex, RwLock, Semaphore,
 };
 
 use super::support::random::Rng;
@@ -203,6 +205,30 @@ fn reading_and_writing_allocate_nothing() {
     });
     assert_eq!(here, [0; 3]);
     assert_eq!((ordinary.into_inner(), recursive.into_inner()), (3_000, 3_000));
+}
+
+/// One block for a token, two if it comes from no other, and two for a callback with something in
+/// it; to look, to wait and to cancel takes none.
+#[test]
+fn tokens_allocate_when_they_are_made() {
+    static CALLED: AtomicUsize = AtomicUsize::new(0);
+    let _watchdog = Watchdog::start();
+    let (mut root, mut child, mut callback) = (None, None, None);
+    assert_eq!(allocations(|| root = Some(CancelToken::new())), 2);
+    let root = root.expect("just made");
+    assert_eq!(allocations(|| child = Some(root.child())), 1);
+    let (child, soon) = (child.expect("just made"), root.child_for(Duration::from_millis(1)));
+    let some = root.deadline() == Deadline::NEVER;
+    let call = move || drop(CALLED.fetch_add(usize::from(some), Relaxed));
+    assert_eq!(allocations(|| callback = Some(child.on_cancel(call))), 2);
+    let semaphore = Semaphore::new(0);
+    let used = allocations(|| {
+        assert!(semaphore.acquire_cancellable(&soon).is_err());
+        assert!(!child.wait_for(Duration::ZERO) && !child.clone().is_cancelled());
+        assert!(root.cancel());
+        assert!(semaphore.acquire_cancellable(&child).is_err());
+    });
+    assert_eq!((used, CALLED.load(Relaxed)), (0, 1));
 }
 
 #[test]
