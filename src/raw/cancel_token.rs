@@ -668,7 +668,11 @@ mod tests {
             return;
         }
         static CALLS: AtomicU32 = AtomicU32::new(0);
-        let call = || -> Function { Box::new(|| drop(CALLS.fetch_add(1, Relaxed))) };
+        let call = || -> Function {
+            Box::new(|| {
+                CALLS.fetch_add(1, Relaxed);
+            })
+        };
         let parent = CancelToken::new(Deadline::NEVER);
         let child = parent.child(Deadline::NEVER);
         let (mut registration, _) = parent.on_cancel(call());
@@ -700,12 +704,11 @@ mod tests {
         for _ in 0..100_000 {
             last = last.child(Deadline::NEVER);
         }
+        let held = root.node.lock();
         // SAFETY: the lock is held, and the root is there.
-        let depth_one = {
-            let held = root.node.lock();
-            unsafe { Node::place(&*root.node, held.era, |place| place.child) }
-        };
-        assert!(ptr::eq(depth_one, Arc::as_ptr(&last.node)));
+        let first = unsafe { Node::place(&*root.node, held.era, |place| place.child) };
+        drop(held);
+        assert!(ptr::eq(first, Arc::as_ptr(&last.node)));
         let mut all = std::vec![root.clone()];
         for i in 0..100_000 {
             let next = all[i].child(Deadline::NEVER);

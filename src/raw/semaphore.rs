@@ -398,7 +398,7 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::primitive::ProcessShared;
+    use crate::primitive::{Deadline, ProcessShared};
 
     /// The protocol on a word of the other scope: a private wake would miss a shared sleeper.
     #[test]
