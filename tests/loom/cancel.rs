@@ -157,7 +157,7 @@ fn deadline() {
 /// One permit, one who may be cancelled as it is woken for it, and one who must get it then.
 #[test]
 fn permit_is_passed_on() {
-    Explore::new("cancel token, permit").preemptions(2).at_least(100).run(&[false, true], || {
+    Explore::new("cancel token, permit").preemptions(1).at_least(100).run(&[false, true], || {
         let shared = Arc::new((CancelToken::new(), Semaphore::new(0)));
         let (cancelled, other) = asleep(
             &shared,
@@ -175,7 +175,7 @@ fn permit_is_passed_on() {
 /// As `permit_is_passed_on`, of a queue of waiters.
 #[test]
 fn turn_is_passed_on() {
-    Explore::new("cancel token, turn").preemptions(2).at_least(100).run(&[false, true], || {
+    Explore::new("cancel token, turn").preemptions(1).at_least(100).run(&[false, true], || {
         let shared = Arc::new((CancelToken::new(), FairSemaphore::new(0)));
         let (cancelled, other) = asleep(
             &shared,
@@ -193,7 +193,7 @@ fn turn_is_passed_on() {
 /// As `permit_is_passed_on`, of an event for one.
 #[test]
 fn event_is_passed_on() {
-    Explore::new("cancel token, event").preemptions(2).at_least(100).run(&[false, true], || {
+    Explore::new("cancel token, event").preemptions(1).at_least(100).run(&[false, true], || {
         let shared = Arc::new((CancelToken::new(), Event::auto()));
         let (cancelled, other) = asleep(
             &shared,
@@ -218,7 +218,7 @@ fn event_is_passed_on() {
 #[test]
 fn value_is_passed_on() {
     let all = [(true, false), (false, true)];
-    Explore::new("cancel token, value").preemptions(2).at_least(100).run(&all, || {
+    Explore::new("cancel token, value").preemptions(1).at_least(100).run(&all, || {
         let shared = Arc::new((CancelToken::new(), BlockingQueue::new(1)));
         let (cancelled, other) = asleep(
             &shared,
@@ -306,7 +306,7 @@ fn notification_is_passed_on() {
 /// Waiters let go together, one of them by way of the gate or cancelled there.
 #[test]
 fn cancelled_at_the_gate() {
-    Explore::new("cancel token, gate").preemptions(2).at_least(100).run(&[true], || {
+    Explore::new("cancel token, gate").preemptions(1).at_least(100).run(&[true], || {
         let shared = Arc::new((CancelToken::new(), Mutex::new(false), CondvarAny::new()));
         let waiter = |(token, open, changed): &(CancelToken, Mutex<bool>, CondvarAny)| {
             changed.wait_while_cancellable(&mut open.lock(), |open| !*open, token).is_ok()
