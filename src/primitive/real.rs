@@ -10,6 +10,9 @@ use crate::sys;
 use crate::sys::errno::Errno;
 use crate::sys::futex::{ANY, Reach, Waiter};
 
+#[cfg(all(test, feature = "alloc"))]
+pub(crate) use crate::sys::testing;
+
 #[cfg(not(lockwork_chaos))]
 use core::sync::atomic as atomics;
 

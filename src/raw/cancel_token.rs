@@ -502,6 +502,7 @@ impl Node {
                 let child = Self::place(node, era, |place| place.child);
                 if !child.is_null() && !mutant!("cancel_token.spare-children") {
                     if mutant!("cancel_token.top-first") {
+                        // Release: row b, too early.
                         (*node).word.swap(CANCELLED, Release);
                     }
                     node = child;
@@ -652,13 +653,12 @@ impl Registration {
     }
 }
 
-#[cfg(all(test, not(all(loom, feature = "loom"))))]
+#[cfg(test)]
 mod tests {
     use std::boxed::Box;
-    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
     use super::*;
-    use crate::sys::testing::{fork, in_child};
+    use crate::primitive::testing::{fork, in_child};
 
     /// The child of a process in which another thread was changing the tree: it neither hangs nor
     /// follows a link. What it makes itself is as ever.
@@ -667,7 +667,7 @@ mod tests {
         if !in_child(module_path!(), "a_torn_tree_falls_into_single_tokens") {
             return;
         }
-        static CALLS: AtomicU32 = AtomicU32::new(0);
+        static CALLS: AtomicU64 = AtomicU64::new(0);
         let call = || -> Function {
             Box::new(|| {
                 CALLS.fetch_add(1, Relaxed);
