@@ -248,7 +248,8 @@ impl Entry {
     }
 }
 
-/// The token inside [`cancel::CancelToken`](crate::cancel::CancelToken): a handle. The last one that is dropped takes it out of its tree.
+/// The token inside [`CancelToken`](crate::cancel::CancelToken): a handle. The last one that is
+/// dropped takes the token out of its tree.
 pub struct CancelToken {
     node: Arc<Node>,
 }

@@ -8,9 +8,9 @@
 //! The rules are those of a deadline, whatever the limit is:
 //!
 //! 1. [`Wait::TimedOut`] means that the limit was reached, that the sleep consumed no wake-up, and
-//!    that the kernel found in the word what it should hold. So a loop that leaves by it has nothing
-//!    to pass on: if an earlier sleep consumed a wake-up, what that announced was seen by the look
-//!    in between, or is gone. (A look by itself may be at an old value.)
+//!    that the kernel found in the word what it should hold. So a loop that leaves by it has
+//!    nothing to pass on: if an earlier sleep consumed a wake-up, what that announced was seen by
+//!    the look in between, or is gone. (A look by itself may be at an old value.)
 //! 2. Once it was reached, it is: every later sleep says so at once, or that a wake-up came.
 //! 3. A sleep that *is* woken by the limit says `Woken`, and the loop looks at what it waits for
 //!    once more before it sleeps and is told (1).

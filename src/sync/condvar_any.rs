@@ -343,8 +343,8 @@ impl CondvarAny {
     /// let (jobs, changed, token) = (Mutex::new(vec![1]), CondvarAny::new(), CancelToken::new());
     /// std::thread::scope(|s| {
     ///     s.spawn(|| {
-    ///         let mut jobs = jobs.lock();
-    ///         while changed.wait_while_cancellable(&mut jobs, |jobs| jobs.is_empty(), &token).is_ok() {
+    ///         let (mut jobs, idle) = (jobs.lock(), |jobs: &mut Vec<_>| jobs.is_empty());
+    ///         while changed.wait_while_cancellable(&mut jobs, idle, &token).is_ok() {
     ///             jobs.pop();
     ///         }
     ///     });

@@ -168,7 +168,8 @@ pub(super) fn wait_while_cancellable<G: WaitGuard>(
     }
 }
 
-/// Waits as long as `condition` holds; the result says that the limit was reached and it still held.
+/// Waits as long as `condition` holds; the result says that the limit was reached and that it still
+/// held.
 #[track_caller]
 pub(super) fn wait_while<G: WaitGuard>(
     condvar: &raw::Condvar,
