@@ -9,7 +9,7 @@ use crate::primitive::{Deadline, Wait, WaitWord};
 use crate::raw::{self, InPlace, Limit, Relock};
 
 /// Says to those who listen that they are to give up: to threads that look at it now and then, to
-/// [waits](self#what-all-these-waits-have-in-common), and to closures.
+/// [waits](crate::cancel#what-all-these-waits-have-in-common), and to closures.
 ///
 /// A handle: clones are the same token. It is cancelled once, by [`cancel`](Self::cancel) or by its
 /// deadline, and stays so. Tokens make a tree: whatever cancels one cancels all that come from it
