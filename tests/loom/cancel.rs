@@ -37,10 +37,10 @@ struct Sent<T>(T);
 unsafe impl<T> Send for Sent<T> {}
 
 /// A closure for callbacks, with something that is not `Send` for the compiler.
-fn with<T: 'static>(value: &T, body: impl FnOnce(&T) + 'static) -> impl FnOnce() + Send + 'static
-where
-    T: Clone,
-{
+fn with<T: Clone + 'static>(
+    value: &T,
+    body: impl FnOnce(&T) + 'static,
+) -> impl FnOnce() + Send + 'static {
     let all = Sent((value.clone(), body));
     move || {
         let Sent((value, body)) = { all };
