@@ -330,7 +330,7 @@ impl Condvar {
     ///
     /// The calling context has `lock` in the way that `R` says. It has it again when the call
     /// returns.
-    pub unsafe fn wait<R: Relock, L: Limit>(&self, lock: &R::Lock, limit: L) -> bool {
+    pub unsafe fn wait<R: Relock>(&self, lock: &R::Lock, limit: impl Limit) -> bool {
         let node = Node::new(Wants::new::<R>(lock));
         let alone = self.link(&node);
         // SAFETY: the caller has the lock.

@@ -129,7 +129,7 @@ pub(super) fn wait<G: WaitGuard>(condvar: &raw::Condvar, guard: &mut G, limit: i
         limit: L,
     ) -> bool {
         // SAFETY: by the caller's contract; the way differs in what the condition variable may do.
-        unsafe { condvar.wait::<L::Way<R>, L>(lock, limit) }
+        unsafe { condvar.wait::<L::Way<R>>(lock, limit) }
     }
     // SAFETY: the guard stands for having the lock.
     unsafe { G::Way::check(guard.lock()) };
