@@ -525,7 +525,7 @@ unsafe impl lock_api::RawCondvarTimed for RawCondvar {
     #[track_caller]
     unsafe fn wait_until(&self, mutex: &RawMutex, _: &mut GuardNoSend, timeout: &Instant) -> bool {
         // SAFETY: by the caller's contract.
-        !unsafe { self.0.wait::<Plain>(&mutex.0, (*timeout).into()) }
+        !unsafe { self.0.wait::<Plain>(&mutex.0, Deadline::from(*timeout)) }
     }
 
     #[inline]
