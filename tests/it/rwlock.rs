@@ -13,7 +13,7 @@ use lockwork::{
 };
 
 use super::support::scaled;
-use super::support::threads::{asleep, join_all, together, words_of};
+use super::support::threads::{asleep, asleep_or_over, join_all, together, words_of};
 use super::support::values::{Counted, Place};
 use super::support::watchdog::Watchdog;
 
@@ -340,9 +340,9 @@ mod timed {
         let reading = lock.read();
         let wait = Duration::from_millis(100);
         thread::scope(|s| {
-            let leaves = asleep(s, words_of(&lock), || lock.try_write_for(wait).is_none());
+            let leaves = asleep_or_over(s, words_of(&lock), || lock.try_write_for(wait).is_none());
             let readers: Vec<_> =
-                (0..3).map(|_| asleep(s, words_of(&lock), || *lock.read())).collect();
+                (0..3).map(|_| asleep_or_over(s, words_of(&lock), || *lock.read())).collect();
             assert!(leaves.join().unwrap());
             assert_eq!(join_all(readers), [0; 3]);
         });

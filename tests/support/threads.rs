@@ -77,6 +77,30 @@ pub(crate) fn asleep<'s, T: Send + 's>(
     words: Option<Range<usize>>,
     call: impl FnOnce() -> T + Send + 's,
 ) -> ScopedJoinHandle<'s, T> {
+    let (thread, tid) = with_tid(s, call);
+    proc::until_asleep(tid, words);
+    thread
+}
+
+/// As [`asleep`], for a call that may be over before it can be seen asleep: one with a limit, or
+/// beside such a one.
+pub(crate) fn asleep_or_over<'s, T: Send + 's>(
+    s: &'s Scope<'s, '_>,
+    words: Option<Range<usize>>,
+    call: impl FnOnce() -> T + Send + 's,
+) -> ScopedJoinHandle<'s, T> {
+    let (thread, tid) = with_tid(s, call);
+    while !thread.is_finished() && !proc::asleep_in_futex(tid, words.clone()) {
+        thread::yield_now();
+    }
+    thread
+}
+
+/// A thread that calls, and its id.
+fn with_tid<'s, T: Send + 's>(
+    s: &'s Scope<'s, '_>,
+    call: impl FnOnce() -> T + Send + 's,
+) -> (ScopedJoinHandle<'s, T>, u32) {
     let tid = Arc::new(AtomicU32::new(0));
     let thread = s.spawn({
         let tid = tid.clone();
@@ -88,8 +112,7 @@ pub(crate) fn asleep<'s, T: Send + 's>(
     while tid.load(Ordering::Relaxed) == 0 {
         thread::yield_now();
     }
-    proc::until_asleep(tid.load(Ordering::Relaxed), words);
-    thread
+    (thread, tid.load(Ordering::Relaxed))
 }
 
 /// The addresses of an object, for [`asleep`].
