@@ -282,6 +282,7 @@ fn downgrade_to_upgradable() {
 fn starving_reader() {
     Explore::new("rwlock, starving reader")
         .preemptions(3)
+        .without_strict_wakes()
         .naps(2)
         .at_least(1_000)
         .run(&[2], || race(&[write, write, |lock| drop(lock.read())]));
@@ -292,6 +293,7 @@ fn starving_reader() {
 fn starving_writer() {
     Explore::new("rwlock, starving writer")
         .preemptions(3)
+        .without_strict_wakes()
         .naps(3)
         .at_least(500)
         .run(&[3], || race(&[write, write, write]));
