@@ -85,8 +85,8 @@ impl Explore {
         self
     }
 
-    /// Leaves out strict wakes, whose sleepers are explored at every turn: for large models that are
-    /// about who is woken. What order a wake-up brings, smaller ones explore.
+    /// Leaves out strict wakes, whose sleepers are explored at every turn: for large models that
+    /// are about who is woken. What order a wake-up brings, smaller ones explore.
     pub fn without_strict_wakes(mut self) -> Self {
         self.modes = &[false];
         self
