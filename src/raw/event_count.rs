@@ -33,8 +33,8 @@
 //!
 //! | row | operation | order | pairs with | why |
 //! |-----|-----------|-------|------------|-----|
-//! | a | fence in `prepare`, after counting | SeqCst | b | count, then look: Dekker with (b) |
-//! | b | fence in `notify`, before looking at the count | SeqCst | a | change, then look at the count |
+//! | a | fence in `prepare`, after counting | SeqCst | b | the look that follows stays behind the count (no store after a load): Dekker with (b) |
+//! | b | fence in `notify`, before looking at the count | SeqCst | a | the look at the count stays behind the change before it |
 //! | c | all accesses of the word | Relaxed | - | the structure itself orders what is read in it |
 //!
 //! # Why no wake-up is lost

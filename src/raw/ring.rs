@@ -40,7 +40,7 @@
 //! | c | pop loads the stamp | Acquire | b | see the value |
 //! | d | pop stores the stamp | Release | a | our read of the value is over |
 //! | e | compare-exchange of `head`, `tail` | Relaxed | - | hands out a position; (a) to (d) order the slot |
-//! | f | fence before "full" | SeqCst | f, g | store, then look: a pop that came before in real time is seen |
+//! | f | fence before "full" | SeqCst | f, g | the look stays behind our own stores before it: a pop that came before in real time is seen |
 //! | g | fence before "empty" | SeqCst | f, g | as (f), for a push |
 //! | h | close sets CLOSED | Release | i | publish what came before the end |
 //! | i | load of the tail once CLOSED was seen | Acquire | h | see it |

@@ -13,10 +13,11 @@ use crate::raw;
 
 /// A mutual exclusion lock of four bytes around the data it guards.
 ///
-/// Locking is one atomic exchange when nobody is in the way, and so is unlocking; neither enters
-/// the kernel then. A thread that finds the lock taken polls for a moment and then sleeps in the
-/// kernel. There is no global state and no allocation, so the lock may guard a global allocator,
-/// and one that is free when a process forks works in the child.
+/// Locking is one atomic read-modify-write when nobody is in the way, and so is unlocking; neither
+/// enters the kernel then. A thread that finds the lock taken polls for a moment, gives its core
+/// away three times in case the owner waits for one, and then sleeps in the kernel. There is no
+/// global state and no allocation, so the lock may guard a global allocator, and one that is free
+/// when a process forks works in the child.
 ///
 /// The constructor is `const`: a `static` needs no lazy initialization.
 ///

@@ -78,10 +78,11 @@ pub type MappedRecursiveRwLockWriteGuard<'a, T> = MappedWriteGuard<'a, T, true>;
 
 /// Many readers or one writer, in four bytes beside the data.
 ///
-/// Locking is one atomic exchange when nobody is in the way, and so is unlocking; neither enters
-/// the kernel then. A thread that has to wait polls for a moment and then sleeps in the kernel.
-/// There is no allocation and no table of waiters: a lock is its word, and one that is free when a
-/// process forks works in the child.
+/// Locking is one atomic read-modify-write when nobody is in the way, and so is unlocking; neither
+/// enters the kernel then. A thread that has to wait polls for a moment, gives its core away three
+/// times in case the owner waits for one, and then sleeps in the kernel. There is no allocation and
+/// no table of waiters: a lock is its word, and one that is free when a process forks works in the
+/// child.
 ///
 /// Beside readers and writers there is the *upgradable* reader, one at a time. Other readers come
 /// and go meanwhile; it keeps writers out, and may become one without anybody coming in between.
