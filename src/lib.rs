@@ -46,6 +46,9 @@
 //! | [`WaitGroup`] | waiting until nothing is under way | 8 bytes |
 //! | [`Barrier`] | meeting, again and again | 8 bytes |
 //! | [`wait_any`] | the first of several events, semaphores, latches and groups | |
+//! | [`PiMutex`] | one value for real-time threads: its owner inherits the priority of who waits | 8 bytes and the value |
+//! | [`PiCondvar`] | waiting until the value of that has changed, by priority | 40 bytes |
+//! | [`rt`] | scheduling class, priority, processors, locked memory | |
 //! | [`SpinLock`] | a mutex whose waiters poll for longer | 4 bytes and the value |
 //! | [`lock_all`], [`try_lock_all`] | several locks at once, without deadlock | |
 //! | [`SeqLock`] | a small value that is read all the time; readers write nothing | 16 bytes and the value |
@@ -63,7 +66,8 @@
 //! At length: [`guide::choosing`]. In short:
 //!
 //! One value, several threads: [`Mutex`]; a [`FairMutex`] if everybody's next turn matters more
-//! than the number of turns. Functions that lock and call each other: [`ReentrantMutex`]. Wait
+//! than the number of turns. Threads with real-time priorities: [`PiMutex`] and [`PiCondvar`].
+//! Functions that lock and call each other: [`ReentrantMutex`]. Wait
 //! until it is in some state: [`Condvar`], or [`CondvarAny`] with other locks. Wait for a moment,
 //! without a value: an [`Event`], which may come again; a [`Latch`] for a number of steps known
 //! beforehand, a [`WaitGroup`] for one that is not; a [`Barrier`] where all wait for all;
@@ -79,8 +83,9 @@
 //!
 //! # What all of it has in common
 //!
-//! * **No global state**: a lock is its word. It can guard a global allocator, and one that is free
-//!   when a process forks works in the child.
+//! * **No global state**: a lock is its word. (A [`PiMutex`] and a [`ReentrantMutex`] also ask
+//!   which thread it is.) It can guard a global allocator, and one that is free when a process
+//!   forks works in the child.
 //! * **No system call where nobody waits**, and no spurious wake-ups from [`Condvar`], [`Parker`]
 //!   and the queues.
 //! * **Deadlines are absolute** inside, so interruptions do not make time-outs drift. A time-out
@@ -95,7 +100,7 @@
 //!
 //! | feature | default | gives |
 //! |---|---|---|
-//! | `std` | yes | [`pool`], [`ReentrantMutex`], conversions from `std::time::Instant` to [`Deadline`]; implies `alloc` |
+//! | `std` | yes | [`pool`], [`ReentrantMutex`], [`PiMutex`], [`PiCondvar`], [`rt`], conversions from `std::time::Instant` to [`Deadline`]; implies `alloc` |
 //! | `alloc` | through `std` | [`queue`], [`Parker`], [`cancel`], guards and permits that own an `Arc` |
 //! | `lock_api` | no | `RawMutex`, `RawRwLock`, `RawCondvar` and the others, for the types of `lock_api` 0.5; needs Rust 1.95 and implies `std` |
 //! | `serde` | no | `Serialize` and `Deserialize` for the locks that hold data: as what they hold |
@@ -143,6 +148,8 @@ mod raw;
 mod sync;
 mod sys;
 
+#[cfg(feature = "std")]
+pub use primitive::PiError;
 #[doc(hidden)]
 pub use primitive::size_of_plain_field as __size_of_plain_field;
 pub use primitive::{Deadline, PlainData};
@@ -151,6 +158,8 @@ pub use sync::ArcSpinLockGuard;
 #[cfg(feature = "alloc")]
 pub use sync::ArcWaitGroupToken;
 pub use sync::lock_set;
+#[cfg(feature = "std")]
+pub use sync::rt;
 pub use sync::rwlock;
 #[cfg(feature = "alloc")]
 pub use sync::rwlock::{ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard};
@@ -166,6 +175,8 @@ pub use sync::semaphore::{ArcFairSemaphorePermit, ArcSemaphorePermit};
 pub use sync::semaphore::{FairSemaphore, FairSemaphorePermit, Semaphore, SemaphorePermit};
 #[cfg(feature = "alloc")]
 pub use sync::{ArcFairMutexGuard, ArcMutexGuard, Parker, Unparker};
+#[cfg(feature = "std")]
+pub use sync::{ArcPiMutexGuard, MappedPiMutexGuard, PiCondvar, PiMutex, PiMutexGuard};
 #[cfg(feature = "std")]
 pub use sync::{
     ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard,

@@ -80,9 +80,16 @@ fn map_page() -> *mut AtomicU32 {
     }
 }
 
+/// Whether this process may have words that were written before a fork: not if its epoch is the
+/// first one there was.
+#[cfg(feature = "std")]
+pub(crate) fn is_forked() -> bool {
+    fork_epoch() != 1
+}
+
 /// The kernel's id of the calling thread, from a cache that does not survive a fork.
 #[cfg(feature = "std")]
-#[cfg_attr(not(test), expect(dead_code, reason = "locks that record their owner build on it"))]
+#[inline]
 pub(crate) fn thread_id() -> u32 {
     use core::cell::Cell;
     std::thread_local! {

@@ -31,7 +31,13 @@ mod deadline;
 #[cfg(not(all(loom, feature = "loom")))]
 mod identity;
 mod mutants;
+#[cfg(any(feature = "std", all(loom, feature = "loom")))]
+mod pi;
 mod plain_data;
+#[cfg(all(feature = "std", not(all(loom, feature = "loom"))))]
+mod real_pi;
+#[cfg(feature = "std")]
+pub(crate) mod rt;
 mod scope;
 #[cfg(feature = "std")]
 mod thread_number;
@@ -45,6 +51,10 @@ pub use deadline::Deadline;
 #[cfg(lockwork_mutants)]
 pub(crate) use mutants::{chosen, weakened};
 pub(crate) use mutants::{mutant, ord};
+#[cfg(feature = "std")]
+pub use pi::PiError;
+#[cfg(feature = "std")]
+pub(crate) use pi::{Handed, NOBODY, NotOwner, OWNER, OWNER_DIED, WAITERS};
 pub use plain_data::{PlainData, size_of_plain_field};
 #[cfg(test)]
 pub(crate) use scope::ProcessShared;

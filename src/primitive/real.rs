@@ -21,7 +21,9 @@ use super::chaos as atomics;
 
 pub(crate) use super::identity::fork_epoch;
 #[cfg(feature = "std")]
-pub(crate) use super::identity::unique_id;
+pub(crate) use super::identity::{thread_id, unique_id};
+#[cfg(feature = "std")]
+pub use super::real_pi::PiFutex;
 pub(crate) use atomics::{AtomicPtr, AtomicU32, AtomicU64};
 
 /// A memory fence; in a mutant build a fence whose row is weakened is left out.
@@ -200,6 +202,11 @@ impl<S: Scope> Futex<S> {
 }
 
 impl Futex<Private> {
+    #[cfg(feature = "std")]
+    pub(super) fn as_ptr(&self) -> *const u32 {
+        self.word.as_ptr()
+    }
+
     /// Moves at most `count` sleepers to `to`, waking none, and says how many it moved.
     pub(crate) fn requeue(&self, count: u32, to: &Self) -> u32 {
         let (from, to) = (self.word.as_ptr(), to.word.as_ptr());
@@ -303,7 +310,7 @@ fn wake(word: *const u32, reach: Reach, count: u32, classes: u32) -> u32 {
 ///
 /// Not a panic, which would unwind past waiter nodes that other threads can still reach.
 #[cold]
-fn unexpected(operation: &'static str, errno: Errno) -> ! {
+pub(super) fn unexpected(operation: &'static str, errno: Errno) -> ! {
     /// A panic inside a function that cannot unwind prints its message and aborts.
     extern "C" fn abort(operation: &&'static str, errno: &Errno) -> ! {
         panic!("lockwork: {operation} failed: {errno}; is the futex system call forbidden here?")

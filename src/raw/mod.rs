@@ -31,6 +31,10 @@ mod once;
 #[cfg(feature = "alloc")]
 mod parker;
 #[cfg(feature = "std")]
+mod pi_condvar;
+#[cfg(feature = "std")]
+mod pi_mutex;
+#[cfg(feature = "std")]
 mod reentrant;
 mod relock;
 #[cfg(feature = "alloc")]
@@ -58,13 +62,17 @@ pub use once::{Once, State as OnceState};
 #[cfg(feature = "alloc")]
 pub use parker::Parker;
 #[cfg(feature = "std")]
+pub use pi_condvar::{Lost, PiCondvar};
+#[cfg(feature = "std")]
+pub use pi_mutex::PiMutex;
+#[cfg(feature = "std")]
 pub use reentrant::ReentrantMutex;
 pub(crate) use relock::AbortOnUnwind;
 #[cfg(feature = "alloc")]
 pub use relock::InPlace;
-#[cfg(feature = "std")]
-pub use relock::Reentrant;
 pub use relock::{Fair, Plain, Reader, Relock, Spinning, Upgradable, Writer};
+#[cfg(feature = "std")]
+pub use relock::{Inheriting, Reentrant};
 #[cfg(feature = "alloc")]
 pub use ring::{PopError, PushError, Ring};
 pub use rwlock::RwLock;

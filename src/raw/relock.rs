@@ -11,6 +11,8 @@
 use core::marker::PhantomData;
 
 use super::{Mutex, RwLock, SpinLock};
+#[cfg(feature = "std")]
+use crate::primitive::PiError;
 
 /// Tells the ways to have one lock apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,6 +217,43 @@ impl Relock for Reentrant {
 #[track_caller]
 fn refuse_levels(levels: u32) -> ! {
     panic!("a thread waited with a reentrant mutex that it has locked {levels} times, not once")
+}
+
+/// A mutex that lends priority. Who waits for a notification lends none, and who waits for the
+/// mutex after it does.
+#[cfg(feature = "std")]
+#[derive(Debug)]
+pub enum Inheriting {}
+
+#[cfg(feature = "std")]
+impl Relock for Inheriting {
+    type Lock = super::PiMutex;
+    const WAY: Way = Way::Owner;
+
+    #[inline]
+    unsafe fn unlock(lock: &Self::Lock) {
+        // SAFETY: by the caller's contract.
+        unsafe { lock.unlock() }
+    }
+
+    #[inline]
+    fn relock(lock: &Self::Lock) {
+        lock.relock();
+    }
+
+    #[inline]
+    fn is_taken(lock: &Self::Lock) -> bool {
+        lock.is_locked()
+    }
+}
+
+/// Ends the process, as somebody is owed a lock that cannot be had any more.
+#[cfg(feature = "std")]
+#[cold]
+#[inline(never)]
+pub(super) fn never(error: &PiError) -> ! {
+    let _abort = AbortOnUnwind;
+    panic!("lockwork: a `PiMutex` that was given up for a while cannot be locked again: {error}")
 }
 
 /// Implements a way to have a lock with readers.

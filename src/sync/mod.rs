@@ -17,7 +17,13 @@ mod once_lock;
 #[cfg(feature = "alloc")]
 mod parker;
 #[cfg(feature = "std")]
+mod pi_condvar;
+#[cfg(feature = "std")]
+mod pi_mutex;
+#[cfg(feature = "std")]
 mod reentrant_mutex;
+#[cfg(feature = "std")]
+pub mod rt;
 pub mod rwlock;
 pub mod semaphore;
 mod seq_lock;
@@ -46,6 +52,10 @@ pub use once::{Once, OnceState};
 pub use once_lock::OnceLock;
 #[cfg(feature = "alloc")]
 pub use parker::{Parker, Unparker};
+#[cfg(feature = "std")]
+pub use pi_condvar::PiCondvar;
+#[cfg(feature = "std")]
+pub use pi_mutex::{ArcPiMutexGuard, MappedPiMutexGuard, PiMutex, PiMutexGuard};
 #[cfg(feature = "std")]
 pub use reentrant_mutex::{
     ArcReentrantMutexGuard, MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard,

@@ -1,4 +1,5 @@
-//! `CLOCK_MONOTONIC` as nanoseconds in a `u64`, which last for 584 years after boot.
+//! `CLOCK_MONOTONIC` as nanoseconds in a `u64`, which last for 584 years after boot; and
+//! `CLOCK_REALTIME`, for the one operation that knows no other.
 
 use core::mem::MaybeUninit;
 
@@ -15,24 +16,41 @@ const _: () = assert!(size_of::<libc::timespec>() == 16);
 /// and the pointer is good. Only a seccomp filter that forbids `clock_gettime`, together with a
 /// missing vDSO, makes it panic; the alternative would be waits that end at an arbitrary time.
 pub(crate) fn monotonic_nanos() -> u64 {
-    let mut now = MaybeUninit::<libc::timespec>::uninit();
-    // SAFETY: `now` is valid for the write of one `timespec`.
-    let result =
-        errno::call(-1, || unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, now.as_mut_ptr()) });
-    match result {
-        // SAFETY: the call succeeded, so it has filled in `now`.
-        Ok(_) => nanos(unsafe { now.assume_init() }),
+    match read(libc::CLOCK_MONOTONIC) {
+        // Not negative: the kernel keeps this clock, with the offset of a time namespace included,
+        // between zero and `i64::MAX` nanoseconds.
+        Ok(now) => nanos(now),
         Err(error) => no_clock(error),
     }
 }
 
-#[cold]
-fn no_clock(error: errno::Errno) -> ! {
-    panic!("cannot read CLOCK_MONOTONIC: {error}")
+/// Nanoseconds on `CLOCK_REALTIME`, since 1970; 0 if it is set to a time before that.
+///
+/// Panics as [`monotonic_nanos`] does.
+#[cfg_attr(not(feature = "std"), allow(dead_code, reason = "only PI locks fall back on it"))]
+pub(crate) fn realtime_nanos() -> u64 {
+    match read(libc::CLOCK_REALTIME) {
+        Ok(now) if now.tv_sec >= 0 => nanos(now),
+        Ok(_) => 0,
+        Err(error) => no_clock(error),
+    }
 }
 
-/// The kernel keeps this clock, with the offset of a time namespace included, between zero and
-/// `i64::MAX` nanoseconds, so neither cast nor product loses anything.
+fn read(clock: libc::clockid_t) -> Result<libc::timespec, errno::Errno> {
+    let mut now = MaybeUninit::<libc::timespec>::uninit();
+    // SAFETY: `now` is valid for the write of one `timespec`.
+    errno::call(-1, || unsafe { libc::clock_gettime(clock, now.as_mut_ptr()) })?;
+    // SAFETY: the call succeeded, so it has filled in `now`.
+    Ok(unsafe { now.assume_init() })
+}
+
+#[cold]
+fn no_clock(error: errno::Errno) -> ! {
+    panic!("cannot read the clock: {error}")
+}
+
+/// Of a time that is not negative; the kernel keeps its clocks below `i64::MAX` nanoseconds, so
+/// neither cast nor product loses anything.
 fn nanos(time: libc::timespec) -> u64 {
     time.tv_sec as u64 * NANOS_PER_SEC + time.tv_nsec as u64
 }

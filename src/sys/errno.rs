@@ -32,6 +32,12 @@ impl Errno {
     /// `ENFILE`.
     pub(crate) const NFILE: Self = Self(libc::ENFILE);
 
+    /// The number.
+    #[cfg(feature = "std")]
+    pub(crate) const fn number(self) -> i32 {
+        self.0
+    }
+
     /// What the C library calls it, or `None` for numbers that no operation here documents.
     fn name(self) -> Option<&'static str> {
         Some(match self {

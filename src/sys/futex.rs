@@ -21,6 +21,14 @@ use super::errno::{self, Errno};
 /// The mask of a [`wait`] or [`wake`] that does not tell classes of waiters apart.
 pub(crate) const ANY: u32 = !0;
 
+/// The bits of a PI word: somebody waits in the kernel; the owner before died; and the owner's id.
+#[cfg(feature = "std")]
+pub(crate) const WAITERS: u32 = libc::FUTEX_WAITERS;
+#[cfg(feature = "std")]
+pub(crate) const OWNER_DIED: u32 = libc::FUTEX_OWNER_DIED;
+#[cfg(feature = "std")]
+pub(crate) const OWNER: u32 = libc::FUTEX_TID_MASK;
+
 /// Who meets on a word. Waiter and waker must name the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
@@ -216,7 +224,7 @@ pub(crate) fn cmp_requeue(
 ///
 /// `word` belongs to a PI lock, or is not mapped writable: the kernel may change it at any time
 /// from now until nobody owns the lock or waits for it.
-#[cfg_attr(not(test), expect(dead_code, reason = "`PiMutex` builds on it"))]
+#[cfg_attr(not(feature = "std"), allow(dead_code, reason = "only `PiMutex` builds on it"))]
 pub(crate) unsafe fn lock_pi2(
     word: *const u32,
     reach: Reach,
@@ -225,6 +233,27 @@ pub(crate) unsafe fn lock_pi2(
     let op = libc::FUTEX_LOCK_PI2 | reach.flag();
     // SAFETY: the kernel writes `word` alone, as the caller allows.
     unsafe { futex(word, op, 0, Fourth::Deadline(deadline), ptr::null(), 0) }.map(drop)
+}
+
+/// As [`lock_pi2`], with a deadline on `CLOCK_REALTIME`, in nanoseconds since 1970: what kernels
+/// before 5.14 have. Without a deadline there is no clock in it, and the two do the same.
+///
+/// Whoever sets that clock while the call sleeps moves the deadline: after `ETIMEDOUT` the caller
+/// looks at its own clock. The errors are those of [`lock_pi2`]; `ENOSYS` means that the kernel has
+/// no PI futexes at all.
+///
+/// # Safety
+///
+/// As for [`lock_pi2`].
+#[cfg_attr(not(feature = "std"), allow(dead_code, reason = "only `PiMutex` builds on it"))]
+pub(crate) unsafe fn lock_pi(
+    word: *const u32,
+    reach: Reach,
+    realtime: Option<u64>,
+) -> Result<(), Errno> {
+    let op = libc::FUTEX_LOCK_PI | reach.flag();
+    // SAFETY: the kernel writes `word` alone, as the caller allows.
+    unsafe { futex(word, op, 0, Fourth::Deadline(realtime), ptr::null(), 0) }.map(drop)
 }
 
 /// Takes the PI lock at `word` if nobody owns it, also where `FUTEX_OWNER_DIED` is all that a dead
@@ -241,7 +270,7 @@ pub(crate) unsafe fn lock_pi2(
 /// # Safety
 ///
 /// As for [`lock_pi2`].
-#[cfg_attr(not(test), expect(dead_code, reason = "`PiMutex` builds on it"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "`try_lock` sets no `FUTEX_WAITERS`"))]
 pub(crate) unsafe fn trylock_pi(word: *const u32, reach: Reach) -> Result<(), Errno> {
     let op = libc::FUTEX_TRYLOCK_PI | reach.flag();
     // SAFETY: the kernel writes `word` alone, as the caller allows.
@@ -264,7 +293,7 @@ pub(crate) unsafe fn trylock_pi(word: *const u32, reach: Reach) -> Result<(), Er
 /// # Safety
 ///
 /// As for [`lock_pi2`].
-#[cfg_attr(not(test), expect(dead_code, reason = "`PiMutex` builds on it"))]
+#[cfg_attr(not(feature = "std"), allow(dead_code, reason = "only `PiMutex` builds on it"))]
 pub(crate) unsafe fn unlock_pi(word: *const u32, reach: Reach) -> Result<(), Errno> {
     let op = libc::FUTEX_UNLOCK_PI | reach.flag();
     // SAFETY: the kernel writes `word` alone, as the caller allows.
@@ -292,7 +321,7 @@ pub(crate) unsafe fn unlock_pi(word: *const u32, reach: Reach) -> Result<(), Err
 /// # Safety
 ///
 /// `to` is as for [`lock_pi2`].
-#[cfg_attr(not(test), expect(dead_code, reason = "`PiCondvar` builds on it"))]
+#[cfg_attr(not(feature = "std"), allow(dead_code, reason = "only `PiCondvar` builds on it"))]
 pub(crate) unsafe fn wait_requeue_pi(
     from: *const u32,
     reach: Reach,
@@ -331,7 +360,7 @@ pub(crate) unsafe fn wait_requeue_pi(
 /// # Safety
 ///
 /// If anybody waits on `from`, `to` is as for [`lock_pi2`].
-#[cfg_attr(not(test), expect(dead_code, reason = "`PiCondvar` builds on it"))]
+#[cfg_attr(not(feature = "std"), allow(dead_code, reason = "only `PiCondvar` builds on it"))]
 pub(crate) unsafe fn cmp_requeue_pi(
     from: *const u32,
     reach: Reach,
@@ -913,6 +942,32 @@ mod tests {
                 assert_eq!(word.get(), 0);
             }
         }
+    }
+
+    /// The older call: without a deadline, with one on the other clock, and where a kernel does not
+    /// have the newer one.
+    #[test]
+    fn lock_pi_takes_its_deadline_on_the_clock_of_the_day() {
+        let _watchdog = Watchdog::start();
+        if !pi::supported() {
+            return;
+        }
+        // SAFETY: a `Word` expects the kernel's writes.
+        let lock = |word: &Word, until| unsafe { lock_pi(word.at(), Private, until) };
+        let word = Word::new(0);
+        assert_eq!(lock(&word, None), Ok(()));
+        let theirs = word.clone();
+        let started = clock::monotonic_nanos();
+        let late = thread::spawn(move || {
+            // SAFETY: as above.
+            let lock = |until| unsafe { lock_pi(theirs.at(), Private, until) };
+            (lock(PAST), lock(Some(clock::realtime_nanos() + 5_000_000)))
+        });
+        let timed_out = Err(Errno::TIMED_OUT);
+        assert_eq!(late.join().expect("it does not panic"), (timed_out, timed_out));
+        assert!(clock::monotonic_nanos() - started >= 4_000_000);
+        assert_eq!(pi::unlock(word.at()), Ok(()));
+        assert_eq!(word.get(), 0);
     }
 
     #[test]

@@ -11,8 +11,9 @@
 //!   callers may be about to read `errno` after a call that "cannot touch it".
 //! * **No allocation, no lock, no unwinding**, so each may be called from a signal handler or in
 //!   the child of a `fork`. One exception: a kernel that has no `CLOCK_MONOTONIC` is a panic.
-//! * **Time** is absolute `CLOCK_MONOTONIC` in nanoseconds. `None` and `Some(u64::MAX)` mean no
-//!   deadline. No value is out of range: the kernel clamps what lies past its own end of time.
+//! * **Time** is absolute `CLOCK_MONOTONIC` in nanoseconds, but for `lock_pi`. `None` and
+//!   `Some(u64::MAX)` mean no deadline. No value is out of range: the kernel clamps what lies past
+//!   its own end of time.
 //! * **Counts** are clamped to `i32::MAX`, the kernel's own type.
 //!
 //! # What the caller owes for each error
@@ -63,6 +64,8 @@ pub(crate) mod clock;
 pub(crate) mod errno;
 pub(crate) mod fork;
 pub(crate) mod futex;
+#[cfg(feature = "std")]
+pub(crate) mod sched;
 pub(crate) mod thread;
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
 pub(crate) mod x86;

@@ -13,6 +13,21 @@ pub(crate) fn tid() -> u32 {
     tid as u32
 }
 
+/// Whether the thread of this id belongs to another process, and is there: `false` for one of this
+/// process, for one that is gone, and where the kernel would not say.
+///
+/// Thread ids are used again, so the answer is about the id at this moment.
+#[cfg(feature = "std")]
+pub(crate) fn is_of_another_process(tid: u32) -> bool {
+    // SAFETY: signal 0 is sent to nobody; the calls check what they are given.
+    let ours =
+        errno::call(-1, || unsafe { libc::syscall(libc::SYS_tgkill, super::fork::pid(), tid, 0) });
+    // SAFETY: as above.
+    let exists = || errno::call(-1, || unsafe { libc::syscall(libc::SYS_tkill, tid, 0) });
+    // `EPERM`: there is such a thread, and it is somebody else's.
+    ours == Err(errno::Errno::SRCH) && exists() != Err(errno::Errno::SRCH)
+}
+
 /// Lets another thread run, if one is ready on this processor.
 ///
 /// Cannot fail on Linux. Where a seccomp filter refuses it, the caller carries on, which is all
@@ -55,6 +70,20 @@ mod tests {
         let status = fork(|| u8::from(tid() != here && tid() == super::super::fork::pid()));
         assert_eq!(status, 1);
         assert_eq!(tid(), here);
+    }
+
+    #[test]
+    fn threads_of_this_process_and_of_none_are_not_another_s() {
+        set_errno();
+        assert!(!is_of_another_process(tid()));
+        assert!(!is_of_another_process((1 << 30) - 2), "above the kernel's limit on ids");
+        assert_eq!(is_of_another_process(1), process::id() != 1);
+        assert_eq!(get_errno(), UNTOUCHED);
+        let gone = std::thread::spawn(tid).join().expect("it does not panic");
+        while fs::exists(std::format!("/proc/self/task/{gone}")).unwrap_or(false) {
+            yield_now();
+        }
+        assert!(!is_of_another_process(gone));
     }
 
     #[test]

@@ -12,15 +12,17 @@ use lockwork::pool::{
     RejectionPolicy, ThreadPool,
 };
 use lockwork::queue::{ArrayQueue, BlockingQueue, IntoIter, PopError, PushError, PushErrorReason};
+use lockwork::rt::RtError;
 use lockwork::semaphore::{AcquireError, Closed, Full, TryAcquireError};
 use lockwork::{
-    ArcFairMutexGuard, ArcFairSemaphorePermit, ArcMutexGuard, ArcReentrantMutexGuard,
-    ArcRwLockReadGuard, ArcRwLockWriteGuard, ArcSemaphorePermit, ArcSpinLockGuard,
-    ArcWaitGroupToken, Barrier, BarrierError, BarrierWaitResult, Condvar, CondvarAny, CountError,
-    Deadline, Event, FairMutex, FairMutexGuard, FairSemaphore, FairSemaphorePermit, Latch,
-    LazyLock, MappedFairMutexGuard, MappedMutexGuard, MappedReentrantMutexGuard,
-    MappedRwLockReadGuard, MappedRwLockWriteGuard, MappedSpinLockGuard, Mutex, MutexGuard, Once,
-    OnceLock, OnceState, Parker, RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard, RwLock,
+    ArcFairMutexGuard, ArcFairSemaphorePermit, ArcMutexGuard, ArcPiMutexGuard,
+    ArcReentrantMutexGuard, ArcRwLockReadGuard, ArcRwLockWriteGuard, ArcSemaphorePermit,
+    ArcSpinLockGuard, ArcWaitGroupToken, Barrier, BarrierError, BarrierWaitResult, Condvar,
+    CondvarAny, CountError, Deadline, Event, FairMutex, FairMutexGuard, FairSemaphore,
+    FairSemaphorePermit, Latch, LazyLock, MappedFairMutexGuard, MappedMutexGuard,
+    MappedPiMutexGuard, MappedReentrantMutexGuard, MappedRwLockReadGuard, MappedRwLockWriteGuard,
+    MappedSpinLockGuard, Mutex, MutexGuard, Once, OnceLock, OnceState, Parker, PiCondvar, PiError,
+    PiMutex, PiMutexGuard, RecursiveRwLock, ReentrantMutex, ReentrantMutexGuard, RwLock,
     RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
     SeqLock, SeqLockGuard, SpinLock, SpinLockGuard, Taken, TakenKind, Unparker, WaitGroup,
     WaitGroupToken, WaitTimeoutResult, Waitable,
@@ -77,6 +79,7 @@ fn mutexes() {
     mutex!(FairMutex);
     mutex!(ReentrantMutex);
     mutex!(SpinLock);
+    mutex!(PiMutex);
 }
 
 /// Guards stay with their thread. A guard that leads to its mutex is shared only if both the data
@@ -106,6 +109,7 @@ macro_rules! guards {
 fn guards_of_mutexes() {
     guards!(MutexGuard, MappedMutexGuard, ArcMutexGuard);
     guards!(FairMutexGuard, MappedFairMutexGuard, ArcFairMutexGuard);
+    guards!(PiMutexGuard, MappedPiMutexGuard, ArcPiMutexGuard);
     guards!(SpinLockGuard, MappedSpinLockGuard, ArcSpinLockGuard);
     guards!(ReentrantMutexGuard, MappedReentrantMutexGuard, ArcReentrantMutexGuard);
 }
@@ -201,6 +205,8 @@ fn condvar_parker_deadline() {
     assert!(has!(Condvar: UnwindSafe));
     assert!(has!(Condvar: RefUnwindSafe));
     assert!(has!(Condvar: Unpin));
+    assert!(has!(PiCondvar: Send) && has!(PiCondvar: Sync) && has!(PiCondvar: Unpin));
+    assert!(has!(PiCondvar: UnwindSafe) && has!(PiCondvar: RefUnwindSafe));
     assert!(has!(CondvarAny: Send));
     assert!(has!(CondvarAny: Sync));
     assert!(has!(CondvarAny: UnwindSafe));
@@ -245,6 +251,8 @@ fn semaphores() {
     everything!(Semaphore, SemaphorePermit<'static>, ArcSemaphorePermit);
     everything!(FairSemaphore, FairSemaphorePermit<'static>, ArcFairSemaphorePermit);
     error::<Closed>();
+    error::<PiError>();
+    error::<RtError>();
     error::<Full>();
     error::<AcquireError>();
     error::<TryAcquireError>();

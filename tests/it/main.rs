@@ -29,6 +29,7 @@ mod mutex_family;
 mod no_syscalls;
 mod once;
 mod parker;
+mod pi;
 mod pool;
 mod readme;
 mod replay;

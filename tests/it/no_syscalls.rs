@@ -8,7 +8,7 @@ use lockwork::queue::{ArrayQueue, BlockingQueue};
 use lockwork::rwlock::{Lock, ReadGuard, UpgradableReadGuard, WriteGuard};
 use lockwork::{
     Barrier, Condvar, CondvarAny, Event, FairMutex, FairMutexGuard, FairSemaphore, Latch, LazyLock,
-    Mutex, MutexGuard, Once, OnceLock, Parker, RecursiveRwLock, ReentrantMutex,
+    Mutex, MutexGuard, Once, OnceLock, Parker, PiCondvar, PiMutex, RecursiveRwLock, ReentrantMutex,
     ReentrantMutexGuard, RwLock, Semaphore, SeqLock, SpinLock, WaitGroup, lock_all, wait_any,
     wait_any_for,
 };
@@ -60,6 +60,7 @@ fn uncontended_operations_enter_no_kernel() {
     let (fair, reentrant) = (FairMutex::new(0), ReentrantMutex::new(()));
     let (manual, auto, group) = (Event::manual(), Event::auto(), WaitGroup::new());
     let any = CondvarAny::new();
+    let (inheriting, pi_changed) = (PiMutex::new(0), PiCondvar::new());
     let (spin, sequence) = (SpinLock::new(0), SeqLock::new([0, 0]));
     let array = ArrayQueue::new(3);
     let blocking = BlockingQueue::new(3);
@@ -87,6 +88,12 @@ fn uncontended_operations_enter_no_kernel() {
             drop(mutex.try_lock_for(Duration::from_secs(1)));
             *fair.lock() += 1;
             drop(lock_all((&fair, &mutex)));
+            *inheriting.lock() += 1;
+            assert!(inheriting.try_lock().is_ok());
+            let again = inheriting.try_lock_for(Duration::from_secs(1)).unwrap();
+            assert!(inheriting.try_lock_for(Duration::from_secs(1)).is_err());
+            drop(again);
+            assert!(!pi_changed.notify_one(&inheriting.lock()));
             *spin.lock() += 1;
             let (once, place, lazy) = (Once::new(), OnceLock::new(), LazyLock::new(|| i));
             once.call_once(|| ());

@@ -25,6 +25,8 @@ mod mutants;
 mod mutex;
 mod once;
 mod parker;
+mod pi_condvar;
+mod pi_mutex;
 mod pool;
 mod reentrant;
 mod ring;

@@ -19,6 +19,8 @@ mod forking;
 #[cfg(all(not(loom), feature = "std"))]
 mod pool;
 #[cfg(all(not(loom), feature = "std"))]
+mod real_time;
+#[cfg(all(not(loom), feature = "std"))]
 mod runner;
 #[cfg(all(not(loom), feature = "std"))]
 mod scheduling;
@@ -36,6 +38,7 @@ fn main() -> std::process::ExitCode {
         signals::CASES,
         wait_any::CASES,
         scheduling::CASES,
+        real_time::CASES,
         endings::CASES,
         runner::CASES,
     ])

@@ -8,6 +8,8 @@ use super::super::{Deadline, Ordering, PlainData, Private, Scope, Wait};
 use super::kernel::{self, Held};
 
 pub(crate) use super::kernel::{WaitWord, as_shipped, fork_epoch, patience, unique_id};
+#[cfg(feature = "std")]
+pub(crate) use super::pi::{PiFutex, thread_id};
 
 /// Threads, for the layer that owns some.
 pub(crate) mod thread {
@@ -127,6 +129,16 @@ impl<T> AtomicPtr<T> {
         self.shadow.touch();
         self.value.store(value, order);
     }
+    pub fn compare_exchange(
+        &self,
+        current: *mut T,
+        new: *mut T,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<*mut T, *mut T> {
+        self.shadow.touch();
+        self.value.compare_exchange(current, new, success, failure)
+    }
 }
 
 /// A memory fence; one whose row is weakened is left out.
@@ -203,6 +215,9 @@ impl<S: Scope> Futex<S> {
     }
     pub(crate) fn while_it_is(&self, expected: u32) -> WaitWord<'_> {
         WaitWord::new(address(self), expected, &self.word)
+    }
+    pub(super) fn holds(&self, expected: u32) -> bool {
+        self.word.holds(expected)
     }
     pub fn wake(this: *const Self, count: u32) -> u32 {
         Self::wake_classes(this, !0, count)
@@ -285,7 +300,7 @@ pub(crate) fn wait_many(words: &[WaitWord<'_>], deadline: Deadline) -> Wait {
     kernel::wait(words, !0, deadline)
 }
 
-fn address<T>(word: &T) -> usize {
+pub(super) fn address<T>(word: &T) -> usize {
     // A futex is keyed by address alone, so two words must never share one.
     debug_assert!(size_of_val(word) > 0);
     core::ptr::from_ref(word).addr()

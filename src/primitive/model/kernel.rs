@@ -8,6 +8,7 @@ use std::thread_local;
 use std::vec::Vec;
 
 use super::super::{Deadline, Ordering, Wait};
+use super::pi::Pi;
 
 /// How one run of the explorer is set up. Ordinary thread locals: loom runs every thread of a model
 /// on the one that called it.
@@ -122,6 +123,8 @@ struct Kernel {
     calls: Cell<usize>,
     fork_epoch: Cell<u32>,
     last_id: Cell<u64>,
+    /// The kernel's half of locks with priority inheritance.
+    pi: Pi,
 }
 
 // SAFETY: loom runs all threads of a model on one OS thread, and statics do not leave it.
@@ -136,6 +139,7 @@ loom::lazy_static! {
         calls: Cell::new(0),
         fork_epoch: Cell::new(1),
         last_id: Cell::new(0),
+        pi: Pi::default(),
     };
 }
 
@@ -187,8 +191,32 @@ pub(super) fn unvaried<R>(body: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Runs `body` as one step: what it does to atomics is no point at which others can run. It has to
+/// be preceded by a point that conflicts with all that the step could conflict with, and to load
+/// nothing but by read-modify-write, as there is no choice in it.
+pub(super) fn in_one_step<R>(body: impl FnOnce() -> R) -> R {
+    if UNVARIED.get() {
+        return body();
+    }
+    loom::stop_exploring();
+    let result = body();
+    loom::explore();
+    result
+}
+
+/// The kernel's half of locks with priority inheritance.
+pub(super) fn pi() -> &'static Pi {
+    &KERNEL.pi
+}
+
+/// Lets a signal interrupt a wait, if there is one left.
+pub(super) fn take_signal() -> bool {
+    let left = KERNEL.signals.get().checked_sub(1);
+    left.inspect(|&left| KERNEL.signals.set(left)).is_some()
+}
+
 /// A point that conflicts with every other futex operation. Relaxed: adds no edge.
-fn touch_token() {
+pub(super) fn touch_token() {
     PROGRESS.set(PROGRESS.get() + 1);
     if SETUP.get().token {
         KERNEL.token.fetch_add(1, Ordering::Relaxed);
@@ -201,7 +229,7 @@ pub fn futex_calls() -> usize {
     KERNEL.calls.get()
 }
 
-fn count_call() {
+pub(super) fn count_call() {
     KERNEL.calls.set(KERNEL.calls.get() + 1);
 }
 
@@ -260,13 +288,26 @@ pub(super) fn wait(words: &[WaitWord<'_>], classes: u32, deadline: Deadline) -> 
         }
     }
     let looks = asleep_on.len() < words.len();
-    let mut idle_polls = 0;
-    while !me.woken.get() {
-        // The end of a slice of time: of those that find nothing, nobody learns.
-        if looks && words.iter().any(|word| !word.holds()) {
-            return if dequeue(&me) { Wait::Woken } else { Wait::Changed };
+    sleep_until(looks, &me.parked, || {
+        if me.woken.get() {
+            dequeue(&me);
+            return Some(Wait::Woken);
         }
-        if SETUP.get().strict || looks {
+        // The end of a slice of time: of those that find nothing, nobody learns.
+        (looks && words.iter().any(|word| !word.holds()))
+            .then(|| if dequeue(&me) { Wait::Woken } else { Wait::Changed })
+    })
+}
+
+/// Sleeps until `end` says how. Whoever makes it do so unparks the thread if `parked` is set, but
+/// for one that `polls`.
+pub(super) fn sleep_until<R>(polls: bool, parked: &Cell<bool>, end: impl Fn() -> Option<R>) -> R {
+    let mut idle_polls = 0;
+    loop {
+        if let Some(end) = end() {
+            return end;
+        }
+        if SETUP.get().strict || polls {
             let before = PROGRESS.get();
             loom::thread::yield_now();
             idle_polls = if PROGRESS.get() == before { idle_polls + 1 } else { 0 };
@@ -279,12 +320,10 @@ pub(super) fn wait(words: &[WaitWord<'_>], classes: u32, deadline: Deadline) -> 
                 "deadlock: {idle_polls} polls while nobody did anything"
             );
         } else {
-            me.parked.set(true);
+            parked.set(true);
             loom::thread::park();
         }
     }
-    dequeue(&me);
-    Wait::Woken
 }
 
 /// Queues for one word after the other, until one does not hold what it should: then the wait is
@@ -332,6 +371,7 @@ pub fn interrupt_sleepers() {
     touch_token();
     let all: Vec<Rc<Place>> = KERNEL.queue.borrow_mut().drain(..).collect();
     end_waits(&all);
+    KERNEL.pi.interrupt();
 }
 
 fn end_waits(places: &[Rc<Place>]) {

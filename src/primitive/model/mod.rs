@@ -18,6 +18,10 @@
 //!   promises no such thing. In strict mode a sleeper polls a hidden flag with `yield_now`, which
 //!   gives no edge. A deadlock then shows as too many branches. Models run in both.
 //!
+//! * **Locks with priority inheritance.** The kernel's half of these reads and writes their words.
+//!   Each of its operations, and each access of ours to such a word, begins with the token; then
+//!   the kernel's goes on in one step, as the kernel does it under its own locks (`pi`).
+//!
 //! # Where the model is kinder than the machine
 //!
 //! No load buffering; at most five threads; seven old values per atomic; `SeqCst` accesses count as
@@ -26,12 +30,14 @@
 pub(super) mod backend;
 mod explore;
 mod kernel;
+pub(super) mod pi;
 
 pub use backend::{
     AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Futex, Futex64, UnsafeCell, fence,
 };
 pub use explore::Explore;
 pub use kernel::{bury, futex_calls, interrupt_sleepers};
+pub use pi::{PiFutex, end_thread, set_priority};
 
 pub use super::{Deadline, Private, Wait};
 pub use core::sync::atomic::Ordering;

@@ -9,35 +9,7 @@ macro_rules! lock_methods {
         taken: $taken:literal,
         panics: { $(#[$panics:meta])* } $(,)?
     ) => {
-        impl<T> $Lock<T> {
-            $crate::primitive::model_const_fn! {
-                /// Creates a free mutex around `value`.
-                ///
-                /// ```
-                #[doc = concat!("use lockwork::", stringify!($Lock), ";")]
-                ///
-                #[doc = concat!("static LIMIT: ", stringify!($Lock), "<u32> = ",
-                    stringify!($Lock), "::new(3);")]
-                /// assert_eq!(*LIMIT.lock(), 3);
-                /// ```
-                #[must_use]
-                pub const fn new(value: T) -> Self {
-                    let data = $crate::primitive::UnsafeCell::new(value);
-                    Self { raw: <$raw>::new(), data }
-                }
-            }
-
-            /// Takes the data out of a mutex that nobody else can reach.
-            ///
-            /// ```
-            #[doc = concat!("assert_eq!(lockwork::", stringify!($Lock),
-                "::new(7).into_inner(), 7);")]
-            /// ```
-            #[must_use]
-            pub fn into_inner(self) -> T {
-                self.data.into_inner()
-            }
-        }
+        $crate::sync::exclusive::lock_data_methods! { lock: $Lock, raw: $raw }
 
         impl<T: ?Sized> $Lock<T> {
             /// Takes the lock, sleeping until it is free.
@@ -137,44 +109,6 @@ macro_rules! lock_methods {
             ) -> Option<$Guard<'_, T>> {
                 // SAFETY: locked if it says so.
                 self.raw.lock_until(deadline).then(|| unsafe { $Guard::new(self) })
-            }
-
-            /// Whether the lock is taken at this moment, by any thread. Good for assertions and
-            /// displays; by the time the answer is read it may be out of date.
-            ///
-            /// ```
-            #[doc = concat!("let mutex = lockwork::", stringify!($Lock), "::new(());")]
-            /// assert!(!mutex.is_locked());
-            /// let _held = mutex.lock();
-            /// assert!(mutex.is_locked());
-            /// ```
-            #[must_use]
-            pub fn is_locked(&self) -> bool {
-                self.raw.is_locked()
-            }
-
-            /// The data, without locking: the exclusive borrow proves that nobody else has the
-            /// mutex.
-            ///
-            /// ```
-            #[doc = concat!("let mut mutex = lockwork::", stringify!($Lock), "::new(1);")]
-            /// *mutex.get_mut() = 2;
-            /// assert_eq!(mutex.into_inner(), 2);
-            /// ```
-            pub fn get_mut(&mut self) -> &mut T {
-                self.data.get_mut()
-            }
-
-            /// The address of the data. Only the owner of the lock may read or write through it.
-            ///
-            /// ```
-            #[doc = concat!("let mutex = lockwork::", stringify!($Lock), "::new(3);")]
-            /// let held = mutex.lock();
-            /// assert!(std::ptr::eq(mutex.data_ptr(), &*held));
-            /// ```
-            #[must_use]
-            pub fn data_ptr(&self) -> *mut T {
-                self.data.get()
             }
         }
 
@@ -278,18 +212,6 @@ macro_rules! lock_methods {
         }
 
         $crate::sync::lock_set::lockable!($Lock, $Guard);
-
-        impl<T: Default> Default for $Lock<T> {
-            fn default() -> Self {
-                Self::new(T::default())
-            }
-        }
-
-        impl<T> From<T> for $Lock<T> {
-            fn from(value: T) -> Self {
-                Self::new(value)
-            }
-        }
 
         impl<T: ?Sized + core::fmt::Debug> core::fmt::Debug for $Lock<T> {
             /// Shows the data if the lock can be had at this moment, and that it is locked

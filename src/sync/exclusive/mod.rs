@@ -31,6 +31,7 @@
 
 mod access;
 mod arc;
+mod data;
 mod guard;
 mod lock;
 mod map;
@@ -40,6 +41,7 @@ mod whole;
 pub(super) use access::guard_traits;
 #[cfg(feature = "alloc")]
 pub(super) use arc::arc_guard_methods;
+pub(super) use data::lock_data_methods;
 pub(super) use guard::guard_methods;
 pub(super) use lock::lock_methods;
 pub(super) use map::map_methods;
