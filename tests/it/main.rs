@@ -21,6 +21,7 @@ mod event;
 mod known_bugs;
 mod latch;
 mod layering;
+mod linearize;
 mod lock_set;
 #[cfg(feature = "lock_api")]
 mod lock_traits;
