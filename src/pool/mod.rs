@@ -54,6 +54,7 @@ mod builder;
 mod handle;
 mod packet;
 mod reject;
+pub mod sizing;
 mod worker;
 
 pub use builder::{BuildError, Builder};

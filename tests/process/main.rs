@@ -27,6 +27,8 @@ mod scheduling;
 #[cfg(all(not(loom), feature = "std"))]
 mod signals;
 #[cfg(all(not(loom), feature = "std"))]
+mod sizing;
+#[cfg(all(not(loom), feature = "std"))]
 mod wait_any;
 
 #[cfg(all(not(loom), feature = "std"))]
@@ -39,6 +41,7 @@ fn main() -> std::process::ExitCode {
         wait_any::CASES,
         scheduling::CASES,
         real_time::CASES,
+        sizing::CASES,
         endings::CASES,
         runner::CASES,
     ])
