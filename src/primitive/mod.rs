@@ -24,6 +24,9 @@ pub mod model;
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) use model::backend::*;
 
+#[cfg(all(feature = "alloc", not(all(loom, feature = "loom"))))]
+#[allow(dead_code, reason = "one set for all users")]
+mod asymmetric;
 mod backoff;
 #[cfg(all(lockwork_chaos, not(all(loom, feature = "loom"))))]
 mod chaos;
@@ -46,6 +49,11 @@ mod wait_many;
 
 pub(crate) use core::sync::atomic::Ordering;
 
+#[cfg(all(feature = "alloc", not(all(loom, feature = "loom"))))]
+#[allow(unused_imports, reason = "one set for all users")]
+pub(crate) use asymmetric::{
+    bare_light_fence, barrier_was_refused, heavy_fence, light_fence, settle,
+};
 pub(crate) use backoff::Backoff;
 pub use deadline::Deadline;
 #[cfg(lockwork_mutants)]

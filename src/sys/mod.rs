@@ -33,6 +33,7 @@
 //! | `EDEADLK`   | `lock_pi2`, `trylock_pi`,   | the caller holds the lock already, or      |
 //! |             | `cmp_requeue_pi`            | waiting would close a cycle of owners      |
 //! | `EPERM`     | `unlock_pi`                 | the caller does not hold the lock          |
+//! | `EPERM`     | `membarrier`                | not registered: do that, and once more     |
 //! | `EPERM`     | other PI operations         | the word names a thread that cannot own it |
 //! | `ESRCH`     | `lock_pi2`, `trylock_pi`,   | the word names a thread that is gone       |
 //! |             | `cmp_requeue_pi`            |                                            |
@@ -64,6 +65,8 @@ pub(crate) mod clock;
 pub(crate) mod errno;
 pub(crate) mod fork;
 pub(crate) mod futex;
+#[cfg(feature = "alloc")]
+pub(crate) mod membarrier;
 #[cfg(feature = "std")]
 pub(crate) mod sched;
 pub(crate) mod thread;
@@ -293,7 +296,7 @@ pub(crate) mod testing {
 
     /// Makes one system call, with one value for the low half of its argument `index`, fail with
     /// `errno` for the calling thread, for good. Says whether that was possible.
-    pub(super) fn forbid(
+    pub(in crate::sys) fn forbid(
         call: libc::c_long,
         (index, value): (u32, u32),
         errno: libc::c_int,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use lockwork::model::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use lockwork::model::{
-    AtomicU32, Deadline, Explore, Futex, UnsafeCell, Wait, fence, futex_calls, thread,
+    AtomicU32, Deadline, Explore, Futex, UnsafeCell, Wait, fence, futex_calls, heavy_fence,
+    light_fence, thread,
 };
 
 /// Two atomics and two threads, each of which returns what it read.
@@ -99,6 +100,25 @@ fn store_buffering() {
         .unbounded()
         .at_least(6)
         .run(&[(0, 0), (0, 1), (1, 0), (1, 1)], pair(bare, bare_right));
+}
+
+/// As two full fences; without either of the two this fails.
+#[test]
+fn asymmetric_fences() {
+    let often = |mine: &AtomicU32, other: &AtomicU32| {
+        mine.store(1, Relaxed);
+        light_fence();
+        other.load(Relaxed)
+    };
+    let rarely = |other: &AtomicU32, mine: &AtomicU32| {
+        mine.store(1, Relaxed);
+        assert!(heavy_fence());
+        other.load(Relaxed)
+    };
+    Explore::new("asymmetric fences")
+        .unbounded()
+        .at_least(6)
+        .run(&[(0, 1), (1, 0), (1, 1)], pair(often, rarely));
 }
 
 /// A store to the word and a wake against a wait: the sleeper is woken, or never sleeps.

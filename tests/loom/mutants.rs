@@ -19,6 +19,9 @@ struct Row(&'static str, &'static str, &'static str);
 
 #[rustfmt::skip]
 const MUTANTS: &[Row] = &[
+    Row("asymmetric.light", "the light side has no fence", "litmus::asymmetric_fences"),
+    Row("asymmetric.heavy", "the heavy side has no fence", "litmus::asymmetric_fences"),
+
     Row("mutex.a", "try_lock does not see the last owner's writes", "mutex::two_threads"),
     Row("mutex.b", "a lock that slept does not see them", "mutex::two_threads"),
     Row("mutex.c", "unlock does not publish", "mutex::two_threads"),

@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 use core::mem::{MaybeUninit, size_of_val};
 use std::vec::Vec;
 
-use super::super::{Deadline, Ordering, PlainData, Private, Scope, Wait};
+use super::super::{Deadline, Ordering, PlainData, Private, Scope, Wait, ord};
 use super::kernel::{self, Held};
 
 pub(crate) use super::kernel::{WaitWord, as_shipped, fork_epoch, patience, unique_id};
@@ -146,6 +146,35 @@ pub fn fence(order: Ordering) {
     if order != Ordering::Relaxed {
         loom::sync::atomic::fence(order);
     }
+}
+
+/// The light side of a pair: a full fence.
+pub fn light_fence() {
+    bare_light_fence();
+}
+
+/// As `light_fence`, which is the same under the model.
+pub(crate) fn bare_light_fence() {
+    fence(ord!("asymmetric.light", Ordering::SeqCst));
+}
+
+/// The heavy side of a pair: a full fence too.
+#[must_use = "without a fence, the other side has to be thought capable of anything"]
+pub fn heavy_fence() -> bool {
+    fence(ord!("asymmetric.heavy", Ordering::SeqCst));
+    true
+}
+
+/// Nobody forbids anything in the model.
+#[allow(dead_code, reason = "one set for all users")]
+pub(crate) fn barrier_was_refused() -> bool {
+    false
+}
+
+/// Settled from the start.
+#[allow(dead_code, reason = "one set for all users")]
+pub(crate) fn settle() -> bool {
+    true
 }
 
 /// No thread of the model is interrupted by a handler.

@@ -33,7 +33,8 @@ mod kernel;
 pub(super) mod pi;
 
 pub use backend::{
-    AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Futex, Futex64, UnsafeCell, fence,
+    AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Futex, Futex64, UnsafeCell, fence, heavy_fence,
+    light_fence,
 };
 pub use explore::Explore;
 pub use kernel::{bury, futex_calls, interrupt_sleepers};
