@@ -54,12 +54,16 @@ mod builder;
 mod handle;
 mod packet;
 mod reject;
+mod signal;
 pub mod sizing;
 mod worker;
 
 pub use builder::{BuildError, Builder};
 pub use handle::{Cancel, CancelReason, JoinError, JoinHandle};
 pub use reject::{RejectReason, Rejected, RejectionPolicy};
+pub use signal::{
+    InvalidSignal, Signal, SignalSet, SignalThread, reset_sigmask, with_original_sigmask,
+};
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -43,6 +43,8 @@ mod real_pi;
 pub(crate) mod rt;
 mod scope;
 #[cfg(feature = "std")]
+pub(crate) mod signals;
+#[cfg(feature = "std")]
 mod thread_number;
 #[cfg(not(all(loom, feature = "loom")))]
 mod wait_many;

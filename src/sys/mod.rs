@@ -69,6 +69,8 @@ pub(crate) mod futex;
 pub(crate) mod membarrier;
 #[cfg(feature = "std")]
 pub(crate) mod sched;
+#[cfg(feature = "std")]
+pub(crate) mod signal;
 pub(crate) mod thread;
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
 pub(crate) mod x86;

@@ -25,6 +25,8 @@ mod runner;
 #[cfg(all(not(loom), feature = "std"))]
 mod scheduling;
 #[cfg(all(not(loom), feature = "std"))]
+mod signal_thread;
+#[cfg(all(not(loom), feature = "std"))]
 mod signals;
 #[cfg(all(not(loom), feature = "std"))]
 mod sizing;
@@ -41,6 +43,7 @@ fn main() -> std::process::ExitCode {
         wait_any::CASES,
         scheduling::CASES,
         real_time::CASES,
+        signal_thread::CASES,
         sizing::CASES,
         endings::CASES,
         runner::CASES,
