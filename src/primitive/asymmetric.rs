@@ -85,7 +85,7 @@ pub(crate) fn light_fence() {
     if FORM.load(Relaxed) == BARRIER || settle() {
         bare_light_fence();
     } else {
-        fence(SeqCst);
+        fence(SeqCst); // SeqCst: pairs with the one of the heavy side, as L2.
     }
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn light_fence() {
 /// all in the program that comes out.
 #[inline]
 pub(crate) fn bare_light_fence() {
-    compiler_fence(SeqCst);
+    compiler_fence(SeqCst); // SeqCst: L1 stays before L3; the heavy side's barrier does the rest.
 }
 
 /// The side that does it rarely: about a microsecond, and as much for each thread of this process
@@ -101,7 +101,7 @@ pub(crate) fn bare_light_fence() {
 #[must_use = "without a fence, the other side has to be thought capable of anything"]
 pub(crate) fn heavy_fence() -> bool {
     // What comes before in the program is written before the kernel is entered, and nothing that
-    // comes after is read before it is left.
+    // comes after is read before it is left. SeqCst: pairs with the light side's fence, as H2.
     fence(SeqCst);
     if !settle() {
         return true;
@@ -117,6 +117,7 @@ pub(crate) fn heavy_fence() -> bool {
     if made.is_err() {
         REFUSED.store(true, Relaxed); // Relaxed: row b.
     }
+    // SeqCst: as above, for what is read next.
     fence(SeqCst);
     made.is_ok()
 }
@@ -156,6 +157,7 @@ fn settle_now() -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use core::sync::atomic::Ordering::{AcqRel, Acquire};
     use std::sync::Arc;
     use std::thread;
 
@@ -172,9 +174,10 @@ mod tests {
     impl Meeting {
         /// Returns once both have come `times` times.
         fn meet(&self, times: u32) {
-            self.come.fetch_add(1, SeqCst);
+            self.come.fetch_add(1, AcqRel); // AcqRel: round follows round, also in memory.
             let mut looks = 0;
-            while self.come.load(SeqCst) < 2 * times {
+            // Acquire: the other's AcqRel.
+            while self.come.load(Acquire) < 2 * times {
                 looks += 1;
                 if looks % 64 == 0 {
                     thread::yield_now();

@@ -216,7 +216,7 @@ fn atomic_calls(source: &Source) -> Vec<(usize, std::ops::Range<usize>)> {
                 || name.starts_with("fetch_");
             let called = source.token(i + 1) == "(";
             let on_a_value = method && i > 0 && source.token(i - 1) == ".";
-            if called && (on_a_value || name == "fence") {
+            if called && (on_a_value || matches!(name, "fence" | "compiler_fence")) {
                 Some((i, source.arguments(i + 1)))
             } else if name == "ord" && source.token(i + 1) == "!" {
                 Some((i, source.arguments(i + 2)))
@@ -268,7 +268,7 @@ fn orderings(source: &Source) -> Vec<Finding> {
 fn seq_cst(source: &Source) -> Vec<Finding> {
     let mut allowed = Vec::new();
     for (call, arguments) in atomic_calls(source) {
-        if source.token(call) == "fence" {
+        if matches!(source.token(call), "fence" | "compiler_fence") {
             allowed.extend(arguments);
         }
     }

@@ -155,12 +155,14 @@ pub fn light_fence() {
 
 /// As `light_fence`, which is the same under the model.
 pub(crate) fn bare_light_fence() {
+    // SeqCst: pairs with the heavy side's.
     fence(ord!("asymmetric.light", Ordering::SeqCst));
 }
 
 /// The heavy side of a pair: a full fence too.
 #[must_use = "without a fence, the other side has to be thought capable of anything"]
 pub fn heavy_fence() -> bool {
+    // SeqCst: pairs with the light side's.
     fence(ord!("asymmetric.heavy", Ordering::SeqCst));
     true
 }
