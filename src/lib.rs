@@ -56,6 +56,8 @@
 //! | [`OnceLock`], [`LazyLock`] | a value that is made once, and then read without a lock | 4 bytes and the value |
 //! | [`cancel::CancelToken`] | telling threads to give up, and ending their waits | a pointer |
 //! | [`Parker`] | putting one thread to sleep until somebody says go | a pointer |
+//! | [`counter::StripedCounter`] | counting what happens all the time, on all processors | 32 bytes, and 128 for each processor |
+//! | [`counter::BoundedCounter`], [`counter::Stamped`] | a number with limits; a small value with a stamp | 24 bytes; 8 bytes |
 //! | [`queue::ArrayQueue`] | handing values over; says "full" and "empty" at once | |
 //! | [`queue::BlockingQueue`] | handing values over; sleeps, with deadlines; can be closed | |
 //! | [`pool::ThreadPool`] | running closures, with a bound on how many wait | |
@@ -100,7 +102,7 @@
 //!
 //! | feature | default | gives |
 //! |---|---|---|
-//! | `std` | yes | [`pool`], [`ReentrantMutex`], [`PiMutex`], [`PiCondvar`], [`rt`], conversions from `std::time::Instant` to [`Deadline`]; implies `alloc` |
+//! | `std` | yes | [`pool`], [`counter::StripedCounter`], [`ReentrantMutex`], [`PiMutex`], [`PiCondvar`], [`rt`], conversions from `std::time::Instant` to [`Deadline`]; implies `alloc` |
 //! | `alloc` | through `std` | [`queue`], [`Parker`], [`cancel`], guards and permits that own an `Arc` |
 //! | `lock_api` | no | `RawMutex`, `RawRwLock`, `RawCondvar` and the others, for the types of `lock_api` 0.5; needs Rust 1.95 and implies `std` |
 //! | `serde` | no | `Serialize` and `Deserialize` for the locks that hold data: as what they hold |
@@ -109,7 +111,8 @@
 //! Without features the crate needs neither `std` nor an allocator, and has [`Mutex`],
 //! [`FairMutex`], [`SpinLock`], [`RwLock`], [`Condvar`], [`CondvarAny`], [`Semaphore`],
 //! [`FairSemaphore`], [`Event`], [`Latch`], [`WaitGroup`], [`wait_any`], [`Barrier`], [`SeqLock`],
-//! [`Once`], [`OnceLock`], [`LazyLock`], [`lock_all`] and [`Deadline`].
+//! [`Once`], [`OnceLock`], [`LazyLock`], [`lock_all`], [`counter::BoundedCounter`],
+//! [`counter::Stamped`] and [`Deadline`].
 //!
 //! # Platforms
 //!
@@ -139,6 +142,7 @@ extern crate std;
 
 #[cfg(feature = "alloc")]
 pub mod cancel;
+pub mod counter;
 #[cfg(feature = "std")]
 pub mod pool;
 mod primitive;

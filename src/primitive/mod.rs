@@ -34,6 +34,8 @@ mod deadline;
 #[cfg(not(all(loom, feature = "loom")))]
 mod identity;
 mod mutants;
+#[cfg(feature = "std")]
+mod per_cpu;
 #[cfg(any(feature = "std", all(loom, feature = "loom")))]
 mod pi;
 mod plain_data;
@@ -61,6 +63,8 @@ pub use deadline::Deadline;
 #[cfg(lockwork_mutants)]
 pub(crate) use mutants::{chosen, weakened};
 pub(crate) use mutants::{mutant, ord};
+#[cfg(feature = "std")]
+pub(crate) use per_cpu::{LINE, PER_CPU, add_on_this_cpu, possible_cpus, rseq_offset};
 #[cfg(feature = "std")]
 pub use pi::PiError;
 #[cfg(feature = "std")]

@@ -43,6 +43,8 @@ mod rwlock;
 mod semaphore;
 mod seq_lock;
 mod spin_lock;
+#[cfg(feature = "std")]
+mod stripes;
 mod wait_any;
 mod wait_group;
 mod waitable;
@@ -79,6 +81,8 @@ pub use rwlock::RwLock;
 pub use semaphore::{MAX_PERMITS, Refusal, Semaphore};
 pub use seq_lock::SeqLock;
 pub use spin_lock::SpinLock;
+#[cfg(feature = "std")]
+pub use stripes::Stripes;
 pub(crate) use wait_any::wait_any;
 pub use wait_group::WaitGroup;
 pub use waitable::{Found, Waitable};

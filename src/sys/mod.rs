@@ -62,11 +62,20 @@
 #![cfg(not(all(loom, feature = "loom")))]
 
 pub(crate) mod clock;
+#[cfg(feature = "std")]
+pub(crate) mod cpus;
 pub(crate) mod errno;
 pub(crate) mod fork;
 pub(crate) mod futex;
 #[cfg(feature = "alloc")]
 pub(crate) mod membarrier;
+#[cfg(all(
+    feature = "std",
+    target_arch = "x86_64",
+    target_pointer_width = "64",
+    not(lockwork_portable),
+))]
+pub(crate) mod rseq;
 #[cfg(feature = "std")]
 pub(crate) mod sched;
 #[cfg(feature = "std")]

@@ -14,6 +14,7 @@ mod blocking_queue;
 mod cancel;
 mod condvar;
 mod condvar_any;
+mod counter;
 mod event;
 mod event_count;
 mod fair_mutex;
