@@ -10,6 +10,7 @@
 //! cargo bench -p lockwork-bench --bench mutex     # one thread, then 2 to 64 on one lock: 10 min
 //! cargo bench -p lockwork-bench --bench bypass    # 8 threads a core: who is overtaken how often
 //! cargo bench -p lockwork-bench --bench condvar   # notify, ping-pong, notify_all, bounded buffer
+//! cargo bench -p lockwork-bench --bench counter   # additions by one thread, two and eight
 //! cargo bench -p lockwork-bench --bench event     # barriers, turns by tokens, groups
 //! cargo bench -p lockwork-bench --bench futex     # futex calls per operation under contention
 //! cargo bench -p lockwork-bench --bench rwlock    # one thread, then 2 and 8 with 0 to 50 % writes
@@ -39,11 +40,12 @@
 //!
 //! # Layout
 //!
-//! [`locks`], [`rwlocks`], [`condvars`], [`semaphores`], [`meetings`] and [`onces`] hold the
+//! [`locks`], [`rwlocks`], [`condvars`], [`counters`], [`semaphores`], [`meetings`] and [`onces`] hold the
 //! adapters, [`scenarios`] what is done with them, `benches/*.rs` the grids and bars, `src/bin/`
 //! the counting tools.
 
 pub mod condvars;
+pub mod counters;
 pub mod harness;
 pub mod locks;
 pub mod meetings;

@@ -7,6 +7,9 @@ use std::rc::Rc;
 use std::sync::MutexGuard as StdGuard;
 
 use lockwork::cancel::{CancelCallback, CancelToken, Cancelled};
+use lockwork::counter::{
+    BoundError, BoundedCounter, CompareError, OutOfRange, Stamped, StampedValue, StripedCounter,
+};
 use lockwork::pool::{
     BuildError, Builder, Cancel, CancelReason, JoinError, JoinHandle, RejectReason, Rejected,
     RejectionPolicy, ThreadPool,
@@ -112,6 +115,25 @@ fn guards_of_mutexes() {
     guards!(PiMutexGuard, MappedPiMutexGuard, ArcPiMutexGuard);
     guards!(SpinLockGuard, MappedSpinLockGuard, ArcSpinLockGuard);
     guards!(ReentrantMutexGuard, MappedReentrantMutexGuard, ArcReentrantMutexGuard);
+}
+
+/// Counters are numbers; a stamped value is copied from thread to thread.
+#[test]
+fn counters() {
+    assert!(
+        has!(StripedCounter: Send) && has!(StripedCounter: Sync) && has!(StripedCounter: Unpin)
+    );
+    assert!(has!(StripedCounter: UnwindSafe) && has!(StripedCounter: RefUnwindSafe));
+    assert!(has!(BoundedCounter: Send) && has!(BoundedCounter: Sync));
+    assert!(has!(BoundedCounter: UnwindSafe) && has!(BoundedCounter: RefUnwindSafe));
+    assert!(has!(Stamped<Movable>: Send) && has!(Stamped<Movable>: Sync));
+    assert!(!has!(Stamped<Shareable>: Send) && !has!(Stamped<Shareable>: Sync));
+    assert!(!has!(Stamped<Neither>: Send) && !has!(Stamped<Neither>: Sync));
+    assert!(has!(Stamped<u8>: UnwindSafe) && has!(Stamped<u8>: RefUnwindSafe));
+    assert!(has!(StampedValue<u8>: Send) && !has!(StampedValue<Neither>: Send));
+    error::<BoundError>();
+    error::<CompareError>();
+    error::<OutOfRange>();
 }
 
 #[test]

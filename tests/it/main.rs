@@ -16,6 +16,7 @@ mod blocking_queue;
 mod cancel;
 mod condvar;
 mod condvar_any;
+mod counter;
 mod deadline;
 mod event;
 mod known_bugs;

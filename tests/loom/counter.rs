@@ -203,7 +203,7 @@ fn largest_stays() {
 #[test]
 fn bounded_publishes() {
     // What the refused and the admitted found.
-    Explore::new("bounded, publishes").preemptions(3).at_least(20).run(
+    Explore::new("bounded, publishes").preemptions(3).at_least(10).run(
         &[(false, 0), (true, 7)],
         || {
             let (counter, data) = (Arc::new(BoundedCounter::new(0..=1)), Watched::new(0));

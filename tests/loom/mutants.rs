@@ -363,7 +363,6 @@ const MUTANTS: &[Row] = &[
     Row("bounded.b/release", "a change does not publish", "counter::bounded_publishes"),
     Row("bounded.check-then-set", "the check and the change are two steps",
         "counter::up_to_a_limit"),
-    Row("bounded.write-the-same", "what changes nothing writes", "counter::largest_stays"),
 
     Row("stamped.a", "who finds a value does not see what was done before",
         "counter::stamped_publishes"),

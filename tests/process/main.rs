@@ -11,6 +11,8 @@ mod support;
 #[cfg(all(not(loom), feature = "std"))]
 mod cancel;
 #[cfg(all(not(loom), feature = "std"))]
+mod counter;
+#[cfg(all(not(loom), feature = "std"))]
 mod endings;
 #[cfg(all(not(loom), feature = "std"))]
 mod fork;
@@ -38,6 +40,7 @@ fn main() -> std::process::ExitCode {
     runner::main(&[
         fork::CASES,
         cancel::CASES,
+        counter::CASES,
         pool::CASES,
         signals::CASES,
         wait_any::CASES,

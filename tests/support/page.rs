@@ -41,6 +41,13 @@ impl<T: Sync> Page<T> {
         unsafe { &*std::ptr::with_exposed_provenance::<T>(self.0) }
     }
 
+    /// Lets nobody write to the page any more: that is a SIGSEGV too.
+    pub(crate) fn protect(self) {
+        let page = std::ptr::with_exposed_provenance_mut(self.0);
+        // SAFETY: mapped by `new`, as long; what is in it stays.
+        assert_eq!(unsafe { libc::mprotect(page, LENGTH, libc::PROT_READ) }, 0);
+    }
+
     /// Takes the page away.
     pub(crate) fn unmap(self) {
         let page = std::ptr::with_exposed_provenance_mut(self.0);

@@ -1,5 +1,6 @@
 //! What the threads do, generic over whose lock they do it with.
 
+pub mod adds;
 pub mod bounded_buffer;
 pub mod broadcast;
 pub mod bypass;

@@ -97,8 +97,15 @@ fn main() -> std::process::ExitCode {
         ),
         (read.system_calls + write.system_calls == 0, "read and write: no system call".to_owned()),
     ];
+    let count = of(probes::COUNT, "lockwork");
+    // Where the C library has registered no restartable sequences, it is an atomic addition.
+    let sections = single_step::has_restartable_sequences();
+    let promises = promises.into_iter().chain([(
+        !sections || count.locked == 0 && count.instructions <= 16,
+        format!("count: {} instructions, of 16, {} locked", count.instructions, count.locked),
+    )]);
     let once = [probes::ONCE, probes::ONCE_LOCK, probes::LAZY_LOCK];
-    let promises = promises.into_iter().chain(once.map(|path| {
+    let promises = promises.chain(once.map(|path| {
         let (ours, std) = (of(path, "lockwork"), of(path, "std"));
         let kept = ours.instructions <= std.instructions && ours.locked == 0;
         (kept, format!("{path}: {} instructions, std {}", ours.instructions, std.instructions))

@@ -31,6 +31,7 @@ pub(crate) const ONCE: &str = "Once::call_once, done";
 pub(crate) const ONCE_LOCK: &str = "OnceLock::get_or_init, there";
 pub(crate) const LAZY_LOCK: &str = "LazyLock, there";
 pub(crate) const SEQ_LOCK: &str = "SeqLock::read, 16 bytes";
+pub(crate) const COUNT: &str = "add to a counter";
 
 /// Defines the functions and lists them.
 macro_rules! probes {
@@ -212,5 +213,15 @@ probes! {
         s: seqlock::SeqLock<[u64; 2]> = seqlock::SeqLock::new([1; 2])
     ) {
         black_box(s.read());
+    }
+    COUNT "lockwork" lockwork_count(
+        c: lockwork::counter::StripedCounter = lockwork::counter::StripedCounter::new()
+    ) {
+        c.add(1);
+    }
+    COUNT "AtomicU64" atomic_count(
+        c: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0)
+    ) {
+        c.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
 }

@@ -16,6 +16,25 @@ pub(crate) struct Steps {
 /// More steps than any fast path takes: something else is going on.
 const STEP_LIMIT: u32 = 1_000_000;
 
+/// From the thread pointer to the area that the C library has registered for restartable sequences,
+/// if it has.
+fn rseq_offset() -> Option<isize> {
+    // SAFETY: names that end with a zero.
+    let find = |name: &std::ffi::CStr| unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    let (size, offset) = (find(c"__rseq_size"), find(c"__rseq_offset"));
+    if size.is_null() || offset.is_null() {
+        return None;
+    }
+    // SAFETY: glibc's variables of these names and types, written before `main`.
+    let (size, offset) = unsafe { (*size.cast::<u32>(), *offset.cast::<isize>()) };
+    (size > 0).then_some(offset)
+}
+
+/// Whether there are any on this machine.
+pub(crate) fn has_restartable_sequences() -> bool {
+    rseq_offset().is_some()
+}
+
 /// Forks a child that makes the call, and steps it from the probe's first instruction to the one
 /// it returns to.
 ///
@@ -101,7 +120,19 @@ impl Child {
             return Err(io::Error::last_os_error());
         }
         self.wait_for_stop()?;
-        self.registers()
+        let registers = self.registers()?;
+        self.leave_undisturbed(&registers)?;
+        Ok(registers)
+    }
+
+    /// Takes the mark off that the thread is inside a restartable sequence. A step disturbs it, and
+    /// the kernel would send it the other way, when it goes on, which is not the way that it goes
+    /// when nobody looks.
+    fn leave_undisturbed(&self, registers: &libc::user_regs_struct) -> io::Result<()> {
+        let Some(area) = rseq_offset() else { return Ok(()) };
+        let section = registers.fs_base.wrapping_add_signed(area as i64) + 8;
+        let memory = File::options().write(true).open(format!("/proc/{}/mem", self.pid))?;
+        memory.write_all_at(&[0; 8], section)
     }
 
     fn wait_for_stop(&mut self) -> io::Result<()> {
