@@ -174,10 +174,10 @@ impl BoundedCounter {
                 self.value.swap(new, ord!("bounded.b", AcqRel)); // AcqRel: row b.
                 return Ok(value);
             }
-            // AcqRel, Acquire: rows b and a.
             match self.value.compare_exchange_weak(
                 value,
                 new,
+                // AcqRel, Acquire: rows b and a.
                 ord!("bounded.b", AcqRel),
                 ord!("bounded.a", Acquire),
             ) {

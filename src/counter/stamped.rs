@@ -348,10 +348,10 @@ impl<T: PlainData> Stamped<T> {
 
     #[inline]
     fn exchange(&self, current: u64, new: u64) -> Result<(), u64> {
-        // AcqRel, Acquire: rows b and a.
         let exchanged = self.word.compare_exchange(
             current,
             new,
+            // AcqRel, Acquire: rows b and a.
             ord!("stamped.b", AcqRel),
             ord!("stamped.a", Acquire),
         );

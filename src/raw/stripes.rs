@@ -253,12 +253,11 @@ impl Stripes {
         if ptr::eq(found, BEING_MADE) || unsafe { (*found).lines } != 0 {
             return found;
         }
-        // Relaxed, Acquire: rows g and b.
         let claim = self.lines.compare_exchange(
             found.cast_mut(),
             BEING_MADE.cast_mut(),
-            Relaxed,
-            ord!("stripes.b", Acquire),
+            Relaxed,                    // Relaxed: row g.
+            ord!("stripes.b", Acquire), // Acquire: row b.
         );
         match claim {
             Err(theirs) if !mutant!("stripes.make-twice") => return theirs,
@@ -341,10 +340,10 @@ impl Stripes {
         let mut baseline = self.baseline.load(ord!("stripes.f", Acquire));
         loop {
             let difference = self.difference();
-            // Release, Acquire: rows e and f.
             match self.baseline.compare_exchange(
                 baseline,
                 difference,
+                // Release, Acquire: rows e and f.
                 ord!("stripes.e", Release),
                 ord!("stripes.f", Acquire),
             ) {

@@ -267,8 +267,7 @@ fn stamps_tell() {
     );
 }
 
-/// Who finds a value sees what was done before it was put there; also who puts another in its place,
-/// and finds the same there again.
+/// Who finds a value sees what was done before it was put there.
 #[test]
 fn stamped_publishes() {
     Explore::new("stamped, publishes").preemptions(3).at_least(10).run(&[(0, 0), (1, 7)], || {

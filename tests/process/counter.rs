@@ -98,7 +98,7 @@ fn under_a_storm() -> Outcome {
     Outcome::Passed
 }
 
-/// Under a debugger's steps no section comes to its end: each addition takes the other way, at once.
+/// Under a debugger's steps no section comes to its end: each addition takes the other way.
 #[cfg(target_arch = "x86_64")]
 fn stepped_through() -> Outcome {
     const ADDITIONS: u64 = 20;
