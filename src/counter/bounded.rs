@@ -5,8 +5,8 @@
 //! 1. `floor <= value <= limit`, at every moment: each exchange is of a number that was checked.
 //! 2. Every operation takes effect at one moment, between its call and its return: that of its
 //!    exchange, or if it changes nothing, that of the load that says so.
-//! 3. What would change nothing does not write: neither a refusal, nor an addition of zero or at the
-//!    limit, nor a minimum or maximum that is there already.
+//! 3. What would change nothing does not write: neither a refusal, nor an addition of zero or at
+//!    the limit, nor a minimum or maximum that is there already.
 //!
 //! # Orderings
 //!
@@ -38,8 +38,8 @@ use crate::primitive::{AtomicU64, model_const_fn, mutant, ord};
 /// # Progress
 ///
 /// Lock-free, and linearizable: every operation takes effect at one moment. An operation that would
-/// leave the number as it is only reads it, so a full counter that is asked again and again does not
-/// move from core to core.
+/// leave the number as it is only reads it, so a full counter that is asked again and again does
+/// not move from core to core.
 ///
 /// # Memory ordering
 ///

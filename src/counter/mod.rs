@@ -12,9 +12,9 @@
 //!
 //! # Memory ordering
 //!
-//! All three order: who finds a change by an operation of its own sees what was done before it. What
-//! each of them promises stands with it; why each operation is ordered as it is, in the table at
-//! the top of its module's source. In short, and what it costs:
+//! All three order: who finds a change by an operation of its own sees what was done before it.
+//! What each of them promises stands with it; why each operation is ordered as it is, in the table
+//! at the top of its module's source. In short, and what it costs:
 //!
 //! * **An addition to a striped counter publishes** (Release), which is free on x86-64 and a
 //!   different store on aarch64. **A sum sees** (Acquire). So who finds in a sum all that it waits

@@ -43,8 +43,8 @@ use crate::primitive::{AtomicU64, PlainData, model_const_fn, mutant, ord};
 ///
 /// A compare-and-exchange on a value alone succeeds if the value is what it was, though everything
 /// it stood for may have changed meanwhile (the *ABA problem*): the index of a node that was taken
-/// out, used and put back, the number of a buffer that holds other data now. With a stamp beside it,
-/// that is another pair.
+/// out, used and put back, the number of a buffer that holds other data now. With a stamp beside
+/// it, that is another pair.
 ///
 /// # Sizes
 ///
@@ -85,8 +85,8 @@ use crate::primitive::{AtomicU64, PlainData, model_const_fn, mutant, ord};
 /// # Fork, signals, panics, allocators
 ///
 /// One atomic word: all of it works in a child of `fork`, which has a copy, in signal handlers, and
-/// in allocators. Nothing but the closure of [`update`](Self::update) is called, and if that panics,
-/// the pair is as it was.
+/// in allocators. Nothing but the closure of [`update`](Self::update) is called, and if that
+/// panics, the pair is as it was.
 ///
 /// # Differences
 ///
@@ -192,12 +192,13 @@ impl<T: PlainData> Stamped<T> {
         }
     }
 
-    /// The value's bytes, and zeros behind them: the low ones of a number, on the targets there are.
+    /// The value's bytes, and zeros behind them: the low ones of a number, on the targets there
+    /// are.
     const fn bits(value: T) -> u64 {
         const { assert!(size_of::<T>() <= 4, "a stamped value has four bytes at the most") };
         let mut bits = 0_u64;
-        // SAFETY: no more bytes than `bits` has, all initialized as `T` is plain, and none part of a
-        // pointer.
+        // SAFETY: no more bytes than `bits` has, all initialized as `T` is plain, and none part of
+        // a pointer.
         unsafe {
             let from = (&raw const value).cast::<u8>();
             ptr::copy_nonoverlapping(from, (&raw mut bits).cast::<u8>(), size_of::<T>());
@@ -291,8 +292,8 @@ impl<T: PlainData> Stamped<T> {
         }
     }
 
-    /// Replaces the value and moves the stamp, if both are still `current`. Returns the pair that is
-    /// there now.
+    /// Replaces the value and moves the stamp, if both are still `current`. Returns the pair that
+    /// is there now.
     ///
     /// # Errors
     ///

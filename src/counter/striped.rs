@@ -27,8 +27,8 @@ use crate::raw::Stripes;
 ///
 /// # Resets
 ///
-/// [`reset`](Self::reset) remembers the sum of the moment, and later sums are counted from there: no
-/// word of another processor is written, so nothing is lost. Of resets at the same time, each
+/// [`reset`](Self::reset) remembers the sum of the moment, and later sums are counted from there:
+/// no word of another processor is written, so nothing is lost. Of resets at the same time, each
 /// addition is in the result of exactly one. [`added`](Self::added) and
 /// [`subtracted`](Self::subtracted) go on, whatever is reset.
 ///
@@ -46,8 +46,8 @@ use crate::raw::Stripes;
 /// # Memory
 ///
 /// 32 bytes; and once something has been added, 128 bytes for each processor that the machine can
-/// have and 128 more. Without restartable sequences there are four times as many words, up to 256 or
-/// the number of processors. [`prepare`](Self::prepare) allocates beforehand. Where there is no
+/// have and 128 more. Without restartable sequences there are four times as many words, up to 256
+/// or the number of processors. [`prepare`](Self::prepare) allocates beforehand. Where there is no
 /// memory to be had, all is counted in the 32 bytes, exactly and slowly.
 ///
 /// # Fork, signals, panics, allocators
@@ -56,10 +56,10 @@ use crate::raw::Stripes;
 /// was making the first addition of all at the fork, the child's copy stays without its words, and
 /// counts exactly and slowly.
 ///
-/// A signal handler may add, once the counter is [`prepare`](Self::prepare)d. A global allocator may
-/// count with it: what it counts while the counter itself allocates is counted in the 32 bytes.
-/// Nothing here runs anybody's code or panics. Threads leave nothing behind when they end. A library
-/// that is loaded at run time and uses the counter may be unloaded.
+/// A signal handler may add, once the counter is [`prepare`](Self::prepare)d. A global allocator
+/// may count with it: what it counts while the counter itself allocates is counted in the 32 bytes.
+/// Nothing here runs anybody's code or panics. Threads leave nothing behind when they end. A
+/// library that is loaded at run time and uses the counter may be unloaded.
 ///
 /// Not in the child of a `vfork` before it calls `exec`.
 ///

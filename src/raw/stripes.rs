@@ -30,8 +30,8 @@
 //!    processor; or one of threads, and then only atomic operations do. Which, is decided when the
 //!    lines are made, and never mixed: an atomic addition between the load and the store of a
 //!    section would be lost.
-//! 2. `lines` is changed twice at most: by one thread from "not made" to BEING_MADE, and by the same
-//!    thread to what it made. They are freed with the whole.
+//! 2. `lines` is changed twice at most: by one thread from "not made" to BEING_MADE, and by the
+//!    same thread to what it made. They are freed with the whole.
 //! 3. Nobody waits: who meets BEING_MADE adds to the spare words. So an allocator may count with
 //!    this, a signal handler that interrupts the maker may, and so may a child of `fork` that has a
 //!    copy of BEING_MADE and not the maker.
@@ -64,7 +64,8 @@
 //! them and the first of the others. At t no fewer subtractions were done than were counted, and no
 //! more additions than will be. So S is *no less* than the number was at t; it is more by what was
 //! added after t and subtracted before it was read. And if each subtraction takes back an addition
-//! that happened before it, (c) and (d) have the latter counted if the former is: S is not negative.
+//! that happened before it, (c) and (d) have the latter counted if the former is: S is not
+//! negative.
 //!
 //! # Resets
 //!
