@@ -40,9 +40,9 @@
 //!
 //! # Layout
 //!
-//! [`locks`], [`rwlocks`], [`condvars`], [`counters`], [`semaphores`], [`meetings`] and [`onces`] hold the
-//! adapters, [`scenarios`] what is done with them, `benches/*.rs` the grids and bars, `src/bin/`
-//! the counting tools.
+//! [`locks`], [`rwlocks`], [`condvars`], [`counters`], [`semaphores`], [`meetings`] and [`onces`]
+//! hold the adapters, [`scenarios`] what is done with them, `benches/*.rs` the grids and bars,
+//! `src/bin/` the counting tools.
 
 pub mod condvars;
 pub mod counters;
