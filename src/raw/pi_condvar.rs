@@ -436,13 +436,10 @@ impl PiCondvar {
 
     /// Locks the mutex for a waiter that was not handed it.
     fn relock(&self, mutex: &PiMutex) -> Result<(), Lost> {
-        loop {
-            match mutex.lock_checked() {
-                Ok(()) => return Ok(()),
-                Err(PiError::OwnerDied) => return Err(self.bury()),
-                Err(PiError::OutOfMemory) => crate::primitive::yield_now(),
-                Err(error) => super::relock::never(&error),
-            }
+        match mutex.lock_owed() {
+            Ok(()) => Ok(()),
+            Err(PiError::OwnerDied) => Err(self.bury()),
+            Err(error) => super::relock::never(&error),
         }
     }
 

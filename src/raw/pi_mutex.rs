@@ -36,7 +36,8 @@
 //!    `D`, says so in the second word, and unlocks; everybody who takes the lock later finds that
 //!    and does the same. If nobody waited when it ended, the word names it for ever, and the kernel
 //!    tells those who come; the first of them writes `NOBODY` instead, as the id may be another
-//!    thread's one day.
+//!    thread's one day. Whoever was told so, and finds `D`, or that an heir has been there, writes
+//!    nothing: the word is that of a thread that lives, and others may wait for its unlock.
 //!
 //! # Orderings
 //!
@@ -48,6 +49,7 @@
 //! | d | fence before the kernel is asked to unlock | Release | a, b | as (c) |
 //! | e | loads of the word, hints | Relaxed | - | the exchange, or the kernel, decides |
 //! | f | the second word | Relaxed | - | written and read by owners of the lock, which orders it |
+//! | g | look at the word of an owner that is gone | Acquire | c, d | an owner after an heir: see what the heir said in the second word |
 //!
 //! Rows b and d take nothing from the kernel but that it writes the word on behalf of the caller,
 //! and that who was handed the lock then reads what was written, or something later.
@@ -80,7 +82,7 @@
 //! "Priority Inheritance Protocols" (1990). What happens to locks of owners that end was measured.
 
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
-use crate::primitive::{AtomicU32, Deadline, Futex, Handed, PiError, PiFutex, Private};
+use crate::primitive::{AtomicU32, Backoff, Deadline, Futex, Handed, PiError, PiFutex, Private};
 use crate::primitive::{NOBODY, NotOwner, OWNER, OWNER_DIED, WAITERS};
 use crate::primitive::{fence, model_const_fn, mutant, ord, thread_id};
 
@@ -143,8 +145,8 @@ impl PiMutex {
         // Acquire / Relaxed: rows a and e.
         let free =
             self.word.compare_exchange(FREE, thread_id(), ord!("pi_mutex.a", Acquire), Relaxed);
-        if free.is_err() {
-            self.lock_slow(deadline)?;
+        if let Err(word) = free {
+            self.lock_slow(word, deadline)?;
         }
         self.accept()
     }
@@ -216,14 +218,34 @@ impl PiMutex {
     /// Takes the lock again for a guard that gave it up for a while, and is owed it: where that is
     /// not possible, ends the process.
     pub fn relock(&self) {
-        if let Err(error) = self.lock_checked() {
+        if let Err(error) = self.lock_owed() {
             super::relock::never(&error);
+        }
+    }
+
+    /// Takes the lock for one that is owed it. A kernel that cannot put a thread to sleep for it,
+    /// for want of memory or because it has no such locks, is no reason not to: then this looks
+    /// again and again, and sleeps in between, as the owner may be a thread of lower priority.
+    ///
+    /// # Errors
+    ///
+    /// `Deadlock`, `OwnerDied` or `NotPermitted`: those that waiting does not change.
+    pub(super) fn lock_owed(&self) -> Result<(), PiError> {
+        let mut backoff = Backoff::new();
+        loop {
+            match self.lock_checked() {
+                Err(PiError::OutOfMemory | PiError::Unsupported) => backoff.wait_for_other(),
+                result => return result,
+            }
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn lock_slow(&self, deadline: Deadline) -> Result<(), PiError> {
+    fn lock_slow(&self, found: u32, deadline: Deadline) -> Result<(), PiError> {
+        if found & OWNER == thread_id() {
+            return Err(PiError::Deadlock);
+        }
         let word = self.word.lock(deadline).inspect_err(|error| self.note(*error))?;
         self.receive(word);
         Ok(())
@@ -239,11 +261,18 @@ impl PiMutex {
     }
 
     /// Keeps the id of an owner that is gone from being taken for that of another thread (invariant
-    /// 4): while the owner is gone, the word stays what it is.
+    /// 4): while the owner is gone, the word stays what it is. Not so once there is an heir: that
+    /// one and those after it live, and their unlocks have to find what the kernel wrote.
     #[cold]
     fn note(&self, error: PiError) {
-        let word = self.word.load(Relaxed); // Relaxed: row e.
-        if error == PiError::OwnerDied && word & OWNER != FREE {
+        if error != PiError::OwnerDied {
+            return;
+        }
+        let word = self.word.load(ord!("pi_mutex.g", Acquire)); // Acquire: row g.
+        // By its word there is no heir yet, or it is the heir's own; Relaxed: row f. Once an heir
+        // has unlocked, whoever is in the word came after it, and this finds what that one said.
+        let heir = word & OWNER_DIED != 0 || self.fate.load(Relaxed) == DEAD;
+        if word & OWNER != FREE && (!heir || mutant!("pi_mutex.bury-heirs")) {
             // Relaxed: row e. It publishes nothing. An heir that has yet to write its id writes it
             // whatever it finds.
             let _ = self.word.compare_exchange(word, NOBODY, Relaxed, Relaxed);

@@ -135,6 +135,9 @@ const MUTANTS: &[Row] = &[
     Row("pi_mutex.hand-over", "an unlock does not call the kernel", "pi_mutex::two_threads"),
     Row("pi_mutex.trust-heirs", "who inherits from an owner that died gets the data",
         "pi_mutex::owner_dies"),
+    Row("pi_mutex.bury-heirs", "who comes as an owner ends writes over the one that inherits",
+        "pi_mutex::owner_dies_with_others_in_line"),
+    Row("pi_mutex.g", "or over one after that", "pi_mutex::owner_dies_with_others_in_line"),
 
     Row("pi_condvar.a", "a list with another mutex comes before the last one is over",
         "pi_condvar::another_mutex_later"),

@@ -184,6 +184,28 @@ fn owner_dies() {
     });
 }
 
+/// Somebody who comes just as an owner ends is told so, and leaves alone those who inherit: with
+/// others in line, each of them unlocks by way of the kernel, or the next one sleeps for ever.
+#[test]
+fn owner_dies_with_others_in_line() {
+    let model = Explore::new("pi mutex, owner dies, line").preemptions(2);
+    model.without_strict_wakes().at_least(1_000).run(&[()], || {
+        let mutex = Arc::new(PiMutex::new(0));
+        forget(mutex.lock());
+        let in_line = [1, 2, 3].map(|place| {
+            let waiter = beside(&mutex, |mutex| mutex.lock_checked().err());
+            unvaried(|| let_sleep(place));
+            waiter
+        });
+        unvaried(end_thread);
+        let late = beside(&mutex, |mutex| mutex.lock_checked().err());
+        for waiter in in_line {
+            assert_eq!(waiter.join().unwrap(), Some(PiError::OwnerDied));
+        }
+        assert_eq!(late.join().unwrap(), Some(PiError::OwnerDied));
+    });
+}
+
 /// The same with one that may give up meanwhile.
 #[test]
 fn owner_dies_and_a_waiter_gives_up() {

@@ -19,6 +19,12 @@ mod fork;
 #[cfg(all(not(loom), feature = "std"))]
 mod forking;
 #[cfg(all(not(loom), feature = "std"))]
+mod pi_kernel;
+#[cfg(all(not(loom), feature = "std"))]
+mod pi_refusals;
+#[cfg(all(not(loom), feature = "std"))]
+mod pi_relock;
+#[cfg(all(not(loom), feature = "std"))]
 mod pool;
 #[cfg(all(not(loom), feature = "std"))]
 mod real_time;
@@ -48,6 +54,9 @@ fn main() -> std::process::ExitCode {
         real_time::CASES,
         signal_thread::CASES,
         sizing::CASES,
+        pi_kernel::CASES,
+        pi_relock::CASES,
+        pi_refusals::CASES,
         endings::CASES,
         runner::CASES,
     ])

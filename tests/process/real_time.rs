@@ -38,13 +38,13 @@ pub(crate) const CASES: &[Case] = &[
     ("real_time::child_of_clone", || child_of_fork(|child| raw_clone(child))),
 ];
 
-fn at(priority: u8) -> Scheduling {
+pub(super) fn at(priority: u8) -> Scheduling {
     Scheduling::Fifo(Priority::new(priority).expect("a real-time priority"))
 }
 
 /// Runs `test` where the kernel gives real-time priorities, as its own call says: if that works,
 /// the test must not be left out, whatever `rt` says.
-fn fifo(test: fn()) -> Outcome {
+pub(super) fn fifo(test: fn()) -> Outcome {
     let ask = || {
         let parameter = libc::sched_param { sched_priority: 1 };
         // SAFETY: `parameter` outlives the call, which only reads it.
@@ -62,12 +62,12 @@ fn fifo(test: fn()) -> Outcome {
 }
 
 /// The one processor that all of a test runs on.
-fn processor() -> usize {
+pub(super) fn processor() -> usize {
     *rt::cpus().unwrap().last().expect("this thread runs on one")
 }
 
 /// Makes the calling thread compete for the one processor.
-fn compete(priority: u8) {
+pub(super) fn compete(priority: u8) {
     rt::set_scheduling(at(priority)).expect("was possible before");
     // In this order: an ordinary thread would not get to run where real-time ones are busy.
     rt::pin_to(&[processor()]).expect("a processor it may run on");
@@ -82,40 +82,40 @@ fn used() -> Duration {
 }
 
 /// Keeps the processor for so long.
-fn burn(millis: u64) {
+pub(super) fn burn(millis: u64) {
     let until = used() + Duration::from_millis(millis);
     while used() < until {
         std::hint::spin_loop();
     }
 }
 
-const LOW: u8 = 10;
-const MEDIUM: u8 = 20;
-const HIGH: u8 = 30;
+pub(super) const LOW: u8 = 10;
+pub(super) const MEDIUM: u8 = 20;
+pub(super) const HIGH: u8 = 30;
 
 /// Threads that are parked until somebody wants them to begin.
-struct Starter {
+pub(super) struct Starter {
     parker: Mutex<Option<Parker>>,
     unparker: Unparker,
     ready: AtomicBool,
 }
 
 impl Starter {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let parker = Parker::new();
         let unparker = parker.unparker().clone();
         Self { unparker, parker: Mutex::new(Some(parker)), ready: AtomicBool::new(false) }
     }
 
     /// The last thing that a thread does before it is on its own, and competes.
-    fn wait(&self) {
+    pub(super) fn wait(&self) {
         let parker = self.parker.lock().take().expect("one thread waits");
         self.ready.store(true, SeqCst);
         parker.park();
     }
 
     /// A thread that is more urgent, and is there, runs before this returns.
-    fn start(&self) {
+    pub(super) fn start(&self) {
         while !self.ready.load(SeqCst) {
             thread::sleep(Duration::from_micros(100));
         }
@@ -125,12 +125,12 @@ impl Starter {
 
 /// What happened, in order.
 #[derive(Default)]
-struct Log {
+pub(super) struct Log {
     ticks: AtomicUsize,
 }
 
 impl Log {
-    fn now(&self) -> usize {
+    pub(super) fn now(&self) -> usize {
         self.ticks.fetch_add(1, SeqCst)
     }
 }
@@ -189,7 +189,7 @@ fn inversion_is_bounded() {
 
 /// Runs `others` in threads of their own, and `medium`, which is done at the tick that is returned;
 /// the ticks of the others come first. Each begins when it is started.
-fn run_with_medium(
+pub(super) fn run_with_medium(
     log: &Log,
     medium: &Starter,
     others: &[(u8, &(dyn Fn() -> usize + Sync))],
@@ -359,10 +359,10 @@ fn lent_until_the_waiter_gives_up() {
 }
 
 /// Priorities in an order that is neither rising nor falling.
-const MIXED: [u8; 10] = [14, 19, 11, 17, 12, 20, 15, 13, 18, 16];
+pub(super) const MIXED: [u8; 10] = [14, 19, 11, 17, 12, 20, 15, 13, 18, 16];
 
 /// The places in `MIXED`, the most urgent first.
-fn by_priority() -> Vec<usize> {
+pub(super) fn by_priority() -> Vec<usize> {
     let mut places: Vec<usize> = (0..MIXED.len()).collect();
     places.sort_by_key(|&i| std::cmp::Reverse(MIXED[i]));
     places
@@ -370,7 +370,7 @@ fn by_priority() -> Vec<usize> {
 
 /// Runs `wait` in a thread for each priority, one after the other, each of which has to sleep
 /// before the next one comes. It returns what it returns when `let_go` has been called.
-fn in_order(wait: impl Fn(usize) + Sync, let_go: impl FnOnce()) {
+pub(super) fn in_order(wait: impl Fn(usize) + Sync, let_go: impl FnOnce()) {
     let wait = &wait;
     thread::scope(|s| {
         let waiters: Vec<_> = (0..MIXED.len())
@@ -541,13 +541,28 @@ fn timeout_on_the_way_to_the_mutex() -> Outcome {
     Outcome::Passed
 }
 
-extern "C" fn ignore(_: libc::c_int) {}
+pub(super) extern "C" fn ignore(_: libc::c_int) {}
+
+/// Has a signal run `handler`, without `SA_RESTART`.
+pub(super) fn catch_signals(handler: extern "C" fn(libc::c_int)) {
+    // SAFETY: all zeros are a `sigaction` with an empty mask; the handlers here are safe in one.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as libc::sighandler_t;
+        assert_eq!(libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()), 0);
+    }
+}
+
+/// Interrupts a thread of this process, wherever it is.
+pub(super) fn interrupt(tid: u32) {
+    // SAFETY: no memory; the signal has a handler.
+    unsafe { libc::syscall(libc::SYS_tgkill, std::process::id(), tid, libc::SIGUSR1) };
+}
 
 /// Interrupts a thread again and again, wherever it is, until `over`.
 fn storm(tid: u32, over: &AtomicBool) {
     while !over.load(Relaxed) {
-        // SAFETY: the signal has a handler, and the thread is one of this process.
-        unsafe { libc::syscall(libc::SYS_tgkill, std::process::id(), tid, libc::SIGUSR1) };
+        interrupt(tid);
         thread::sleep(Duration::from_micros(30));
     }
 }
@@ -556,13 +571,7 @@ fn storm(tid: u32, over: &AtomicBool) {
 /// limit is moved. The kernel's own `requeue_pi_signal_restart`, and then some.
 fn signals_meet_every_wait() -> Outcome {
     let _watchdog = Watchdog::start();
-    let handler: extern "C" fn(libc::c_int) = ignore;
-    // SAFETY: all zeros are a `sigaction` with an empty mask; the handler does nothing.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = handler as libc::sighandler_t;
-        assert_eq!(libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()), 0);
-    }
+    catch_signals(ignore);
     let rounds = scaled(1_000);
     let (turn, changed, over) = (PiMutex::new(0), PiCondvar::new(), AtomicBool::new(false));
     thread::scope(|s| {

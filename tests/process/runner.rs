@@ -23,6 +23,9 @@ pub(crate) enum Outcome {
 /// Set in a child: the case to run.
 const CASE: &str = "LOCKWORK_PROCESS_CASE";
 
+/// Set where a case runs itself once more: what to do there.
+const ROLE: &str = "LOCKWORK_PROCESS_ROLE";
+
 /// Exit status of a case that was not possible.
 const SKIPPED: i32 = 77;
 
@@ -183,6 +186,17 @@ pub(crate) fn run_limited(
     End { status, output: text, in_time }
 }
 
+/// What a case does that [`run_role`] runs once more; `None` if it is run by itself, as others are.
+pub(crate) fn role() -> Option<String> {
+    env::var(ROLE).ok()
+}
+
+/// Runs a case of this name in a process of its own, for what ends a process.
+pub(crate) fn run_role(case: &str, role: &str) -> End {
+    let mut command = Command::new(env::current_exe().expect("this binary"));
+    run_limited(command.env(CASE, case).env(ROLE, role), LIMIT, |_| {})
+}
+
 fn collect(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -203,7 +217,7 @@ pub(crate) const CASES: &[Case] = &[
     ("runner::notices_failures_and_hangs", || {
         let run = |role: &str, limit| {
             let mut command = Command::new(env::current_exe().expect("this binary"));
-            run_limited(command.env(CASE, "runner::itself").env("ROLE", role), limit, |_| {})
+            run_limited(command.env(CASE, "runner::itself").env(ROLE, role), limit, |_| {})
         };
         let panicked = run("panic", LIMIT);
         assert!(panicked.status.code() == Some(101) && panicked.output.contains("for the runner"));
@@ -218,10 +232,10 @@ pub(crate) const CASES: &[Case] = &[
         assert!(filter.choose("fork::mutex") && !filter.choose("fork::raw") && !filter.choose("x"));
         Outcome::Passed
     }),
-    ("runner::itself", || match env::var("ROLE").as_deref() {
-        Ok("panic") => panic!("a failure for the runner"),
-        Ok("signal") => std::process::abort(),
-        Ok("hang") => loop {
+    ("runner::itself", || match role().as_deref() {
+        Some("panic") => panic!("a failure for the runner"),
+        Some("signal") => std::process::abort(),
+        Some("hang") => loop {
             thread::park();
         },
         _ => Outcome::Passed,
