@@ -16,6 +16,7 @@
 //! cargo bench -p lockwork-bench --bench rwlock    # one thread, then 2 and 8 with 0 to 50 % writes
 //! cargo bench -p lockwork-bench --bench semaphore # alone, taking turns, release(16) to 16
 //! cargo bench -p lockwork-bench --bench once      # what is made once, and sequence locks
+//! cargo bench -p lockwork-bench --bench pi        # priority inheritance; as root, its wake-ups
 //! cargo bench -p lockwork-bench --bench micro     # criterion: single-thread fast paths
 //! ```
 //!
@@ -40,9 +41,8 @@
 //!
 //! # Layout
 //!
-//! [`locks`], [`rwlocks`], [`condvars`], [`counters`], [`semaphores`], [`meetings`] and [`onces`]
-//! hold the adapters, [`scenarios`] what is done with them, `benches/*.rs` the grids and bars,
-//! `src/bin/` the counting tools.
+//! A module for each family of types holds the adapters, such as [`locks`]; [`scenarios`] what is
+//! done with them, `benches/*.rs` the grids and bars, `src/bin/` the counting tools.
 
 pub mod condvars;
 pub mod counters;
@@ -50,6 +50,7 @@ pub mod harness;
 pub mod locks;
 pub mod meetings;
 pub mod onces;
+pub mod priority;
 pub mod rwlocks;
 pub mod scenarios;
 pub mod selects;

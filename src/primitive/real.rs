@@ -24,6 +24,8 @@ pub(crate) use super::identity::fork_epoch;
 pub(crate) use super::identity::{thread_id, unique_id};
 #[cfg(feature = "std")]
 pub use super::real_pi::PiFutex;
+#[cfg(feature = "std")]
+pub(crate) use super::real_pi::{show_hand_over, show_receipt};
 pub(crate) use atomics::{AtomicPtr, AtomicU32, AtomicU64};
 
 /// A memory fence; in a mutant build a fence whose row is weakened is left out.

@@ -85,6 +85,7 @@ use crate::primitive::Ordering::{Acquire, Relaxed, Release};
 use crate::primitive::{AtomicU32, Backoff, Deadline, Futex, Handed, PiError, PiFutex, Private};
 use crate::primitive::{NOBODY, NotOwner, OWNER, OWNER_DIED, WAITERS};
 use crate::primitive::{fence, model_const_fn, mutant, ord, thread_id};
+use crate::primitive::{show_hand_over, show_receipt};
 
 const FREE: u32 = 0;
 
@@ -255,6 +256,7 @@ impl PiMutex {
     fn receive(&self, word: u32) {
         // Acquire: row b.
         fence(ord!("pi_mutex.b", Acquire));
+        show_receipt(&self.fate);
         if word & OWNER_DIED != 0 && !mutant!("pi_mutex.trust-heirs") {
             self.fate.store(DEAD, Relaxed); // Relaxed: row f.
         }
@@ -300,6 +302,7 @@ impl PiMutex {
             return;
         }
         // Release: row d.
+        show_hand_over(&self.fate);
         fence(ord!("pi_mutex.d", Release));
         // SAFETY: the word is there while this thread owns the lock.
         if unsafe { PiFutex::unlock(&raw const self.word) } == Err(NotOwner) {

@@ -32,6 +32,7 @@ mod no_syscalls;
 mod once;
 mod parker;
 mod pi;
+mod pi_stress;
 mod pool;
 mod readme;
 mod replay;

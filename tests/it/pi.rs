@@ -1,8 +1,6 @@
-//! `PiMutex` and `PiCondvar` among threads without real-time priorities: what the guards do, what
-//! is refused, and that nothing is lost under load. Who goes before whom is in `process real_time`.
-//!
-//! Not among the tests named `stress`: those also run under a race detector, which sees no write of
-//! the kernel's to a word, and thus no order where it hands a lock over.
+//! `PiMutex` and `PiCondvar` among threads without real-time priorities: what the guards do, and
+//! what is refused. Who goes before whom is in `process real_time`, what a crowd does in
+//! `pi_stress`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -15,9 +13,7 @@ use lockwork::{
     PiMutexGuard,
 };
 
-use super::support::random::{Rng, seed};
-use super::support::scaled;
-use super::support::threads::{asleep, crowd, join_all, together, words_of};
+use super::support::threads::{asleep, join_all, together, words_of};
 use super::support::values::Counted;
 use super::support::watchdog::Watchdog;
 
@@ -253,91 +249,4 @@ fn one_mutex_at_a_time() {
     });
     let (_guard, result) = changed.wait_for(other.lock(), A_MOMENT);
     assert!(result.timed_out(), "once nobody waits any more, it is free for another one");
-}
-
-/// Owners count what they do, under four threads for each core, by every way to lock.
-#[test]
-fn mutex_under_load() {
-    let watchdog = Watchdog::start();
-    let (mutex, rounds) = (Arc::new(PiMutex::new([0_usize; 8])), scaled(2_000));
-    let counts = together(crowd(), |thread| {
-        let mut rng = Rng::stream(seed(), thread as u64);
-        let mut count = 0;
-        for _ in 0..rounds {
-            let guard = match rng.below(4) {
-                0 => mutex.lock_checked(),
-                1 => mutex.try_lock(),
-                2 => mutex.try_lock_for(Duration::from_micros(rng.below(100))),
-                _ => Ok(mutex.lock()),
-            };
-            match guard {
-                Ok(mut guard) => {
-                    guard.iter_mut().for_each(|word| *word += 1);
-                    count += 1;
-                }
-                Err(PiError::Taken | PiError::TimedOut) => {}
-                Err(error) => panic!("{error}"),
-            }
-            watchdog.tick();
-        }
-        count
-    });
-    assert_eq!(*mutex.lock(), [counts.iter().sum(); 8]);
-    assert!(!mutex.is_locked());
-}
-
-/// As many waits are notified as there were notifications, whatever else ends them.
-#[test]
-fn condvar_under_load() {
-    let watchdog = Watchdog::start();
-    let (mutex, changed) = (PiMutex::new(0_usize), PiCondvar::new());
-    let (threads, rounds) = (crowd(), scaled(500));
-    let notified = AtomicUsize::new(0);
-    let found = together(threads, |thread| {
-        let mut rng = Rng::stream(seed(), thread as u64);
-        let mut found = 0;
-        for _ in 0..rounds {
-            let guard = mutex.lock();
-            match rng.below(4) {
-                0 => found += usize::from(changed.notify_one(&guard)),
-                1 => found += changed.notify_all(&guard),
-                _ => {
-                    let limit = Duration::from_micros(rng.below(200));
-                    let (guard, result) = changed.wait_for(guard, limit);
-                    notified.fetch_add(usize::from(!result.timed_out()), Relaxed);
-                    drop(guard);
-                }
-            }
-            watchdog.tick();
-        }
-        found
-    });
-    assert_eq!(found.iter().sum::<usize>(), notified.into_inner());
-    assert!(!changed.notify_one(&mutex.lock()));
-}
-
-/// A buffer with two condition variables and no limits: nothing is lost, or it hangs.
-#[test]
-fn buffer_under_load() {
-    let watchdog = Watchdog::start();
-    let (items, filled, emptied) = (PiMutex::new(Vec::new()), PiCondvar::new(), PiCondvar::new());
-    let (pairs, each) = (crowd() / 2, scaled(1_000));
-    let sums = together(2 * pairs, |thread| {
-        let mut sum = 0;
-        for n in 1..=each {
-            if thread % 2 == 0 {
-                let mut items = emptied.wait_while(items.lock(), |items| items.len() == 3);
-                items.push(n);
-                filled.notify_one(&items);
-            } else {
-                let mut items = filled.wait_while(items.lock(), |items| items.is_empty());
-                sum += items.pop().unwrap();
-                emptied.notify_one(&items);
-            }
-            watchdog.tick();
-        }
-        sum
-    });
-    assert_eq!(sums.iter().sum::<usize>(), pairs * each * (each + 1) / 2);
-    assert!(items.into_inner().is_empty());
 }

@@ -50,6 +50,8 @@ pub struct Waits {
     pub p50: f64,
     /// 99th percentile.
     pub p99: f64,
+    /// All but one in a thousand.
+    pub p999: f64,
     /// All but one in ten thousand.
     pub p9999: f64,
     /// The longest.
@@ -165,6 +167,7 @@ impl Sample {
             let taken = [
                 ("wait_p50_ns", waits.p50),
                 ("wait_p99_ns", waits.p99),
+                ("wait_p999_ns", waits.p999),
                 ("wait_p9999_ns", waits.p9999),
                 ("wait_longest_ns", waits.longest),
                 ("bypass_p99", waits.bypass_p99),
@@ -261,6 +264,7 @@ impl WaitLog {
             kind,
             p50: at(&all.nanos, 0.5),
             p99: at(&all.nanos, 0.99),
+            p999: at(&all.nanos, 0.999),
             p9999: at(&all.nanos, 0.9999),
             longest: all.nanos.max() as f64,
             bypass_p99: at(&all.bypasses, 0.99),

@@ -12,3 +12,4 @@ pub mod ping_pong;
 pub mod read_write;
 pub mod reads;
 pub mod solo;
+pub mod wake;

@@ -9,7 +9,7 @@ use super::kernel::{self, Held};
 
 pub(crate) use super::kernel::{WaitWord, as_shipped, fork_epoch, patience, unique_id};
 #[cfg(feature = "std")]
-pub(crate) use super::pi::{PiFutex, thread_id};
+pub(crate) use super::pi::{PiFutex, show_hand_over, show_receipt, thread_id};
 
 /// Threads, for the layer that owns some.
 pub(crate) mod thread {

@@ -442,3 +442,9 @@ impl Default for PiFutex {
         Self::new()
     }
 }
+
+/// The explorer sees fences.
+pub(crate) fn show_hand_over(_: &super::backend::AtomicU32) {}
+
+/// The explorer sees fences.
+pub(crate) fn show_receipt(_: &super::backend::AtomicU32) {}
