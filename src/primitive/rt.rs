@@ -25,6 +25,8 @@ pub(crate) struct Pages {
 #[cfg_attr(all(loom, feature = "loom"), allow(dead_code, reason = "the model has one answer"))]
 pub(crate) enum Refusal {
     NotPermitted,
+    /// Where the kernel tells a limit of the caller's own from other users' threads.
+    AboveLimit,
     NoSuchThread,
     Invalid,
     NoMemory,
@@ -45,6 +47,7 @@ mod calls {
     fn refusal(errno: Errno) -> Refusal {
         match errno {
             Errno::PERM => Refusal::NotPermitted,
+            Errno::ACCES => Refusal::AboveLimit,
             Errno::SRCH => Refusal::NoSuchThread,
             Errno::INVAL => Refusal::Invalid,
             Errno::NO_MEM => Refusal::NoMemory,
@@ -85,6 +88,20 @@ mod calls {
     pub(crate) fn cpus(thread: Thread) -> Result<Vec<usize>, Refusal> {
         let set = sched::affinity(thread).map_err(refusal)?;
         Ok((0..sched::MAX_CPUS).filter(|cpu| set[cpu / 64] >> (cpu % 64) & 1 == 1).collect())
+    }
+
+    pub(crate) fn set_nice(thread: Thread, nice: i8) -> Result<(), Refusal> {
+        sched::set_nice(thread, nice.into()).map_err(refusal)
+    }
+
+    pub(crate) fn nice(thread: Thread) -> Result<i8, Refusal> {
+        // From -20 to 19.
+        sched::nice(thread).map(|nice| nice as i8).map_err(refusal)
+    }
+
+    /// The lowest nice value without privileges.
+    pub(crate) fn least_nice() -> i8 {
+        20 - sched::limit(sched::Limit::Nice).min(40) as i8
     }
 
     pub(crate) fn lock_memory(pages: Pages) -> Result<(), Refusal> {
@@ -128,6 +145,15 @@ mod calls {
     }
     pub(crate) fn cpus(_: Thread) -> Result<Vec<usize>, Refusal> {
         Err(NONE)
+    }
+    pub(crate) fn set_nice(_: Thread, _: i8) -> Result<(), Refusal> {
+        Err(NONE)
+    }
+    pub(crate) fn nice(_: Thread) -> Result<i8, Refusal> {
+        Err(NONE)
+    }
+    pub(crate) fn least_nice() -> i8 {
+        0
     }
     pub(crate) fn lock_memory(_: Pages) -> Result<(), Refusal> {
         Err(NONE)

@@ -166,6 +166,13 @@ pub enum RtError {
         /// The limit of this process.
         limit: u64,
     },
+    /// To be less nice takes `CAP_SYS_NICE`, or a limit (`RLIMIT_NICE`, `ulimit -e`) that allows it.
+    NiceNotPermitted {
+        /// What was asked for.
+        asked: i8,
+        /// The least that this process may have; 20 if the limit is 0.
+        least: i8,
+    },
     /// Another user's thread, or a call that a filter forbids.
     NotPermitted,
     /// Locking memory takes `CAP_IPC_LOCK`, or a limit (`RLIMIT_MEMLOCK`, `ulimit -l`) above what
@@ -195,7 +202,7 @@ pub enum RtError {
 impl RtError {
     fn new(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::NotPermitted => Self::NotPermitted,
+            Refusal::NotPermitted | Refusal::AboveLimit => Self::NotPermitted,
             Refusal::NoSuchThread => Self::NoSuchThread,
             Refusal::Invalid => Self::NoSuchCpu,
             Refusal::NoMemory => Self::MemoryLimit { limit: kernel::memory_limit() },
@@ -211,6 +218,13 @@ impl fmt::Display for RtError {
                 f,
                 "{asked} is not permitted: that takes CAP_SYS_NICE (root), or an RLIMIT_RTPRIO \
                  (ulimit -r) of at least the priority, where this process has {limit}"
+            ),
+            Self::NiceNotPermitted { asked, least } => write!(
+                f,
+                "a nice value of {asked} is not permitted: to lower it takes CAP_SYS_NICE (root), \
+                 or an RLIMIT_NICE (ulimit -e) of at least {}, where this process has {}",
+                20 - asked,
+                20 - least
             ),
             Self::NotPermitted => f.write_str("not permitted"),
             Self::MemoryLimit { limit } => write!(
@@ -319,6 +333,47 @@ impl ThreadId {
         })
     }
 
+    /// Sets the thread's share among threads of the ordinary classes: from -20, the largest, to 19;
+    /// 0 is what threads begin with. What is beyond is moved to the end of that range. Real-time
+    /// classes have no use for it, and keep it for later.
+    ///
+    /// # Errors
+    ///
+    /// [`NiceNotPermitted`](RtError::NiceNotPermitted), to lower it without the permission: also
+    /// back to what it was. [`NoSuchThread`](RtError::NoSuchThread), and
+    /// [`NotPermitted`](RtError::NotPermitted) for another user's thread.
+    ///
+    /// ```
+    /// use lockwork::rt::ThreadId;
+    ///
+    /// let me = ThreadId::current();
+    /// me.set_nice(me.nice()?)?;
+    /// # Ok::<(), lockwork::rt::RtError>(())
+    /// ```
+    #[doc(alias("setpriority", "renice"))]
+    pub fn set_nice(self, nice: i8) -> Result<(), RtError> {
+        let asked = nice.clamp(-20, 19);
+        kernel::set_nice(self.0, asked).map_err(|refusal| match refusal {
+            Refusal::AboveLimit => RtError::NiceNotPermitted { asked, least: kernel::least_nice() },
+            refusal => RtError::new(refusal),
+        })
+    }
+
+    /// The thread's nice value.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchThread`](RtError::NoSuchThread).
+    ///
+    /// ```
+    /// assert!((-20..=19).contains(&lockwork::rt::ThreadId::current().nice()?));
+    /// # Ok::<(), lockwork::rt::RtError>(())
+    /// ```
+    #[doc(alias = "getpriority")]
+    pub fn nice(self) -> Result<i8, RtError> {
+        kernel::nice(self.0).map_err(RtError::new)
+    }
+
     /// Keeps the thread on these processors, of those that are there.
     ///
     /// # Errors
@@ -388,6 +443,44 @@ pub fn set_scheduling(scheduling: Scheduling) -> Result<(), RtError> {
 /// ```
 pub fn scheduling() -> Result<Scheduling, RtError> {
     ThreadId::current().scheduling()
+}
+
+/// Sets the calling thread's nice value. Threads that it starts begin with the same.
+///
+/// # Errors
+///
+/// As [`ThreadId::set_nice`].
+///
+/// ```
+/// use lockwork::rt;
+///
+/// std::thread::spawn(|| {
+///     rt::set_nice(19)?; // only what nobody else has a use for
+///     assert_eq!(rt::nice()?, 19);
+///     Ok::<(), rt::RtError>(())
+/// })
+/// .join()
+/// .unwrap()?;
+/// # Ok::<(), rt::RtError>(())
+/// ```
+#[doc(alias("setpriority", "nice"))]
+pub fn set_nice(nice: i8) -> Result<(), RtError> {
+    ThreadId::current().set_nice(nice)
+}
+
+/// The calling thread's nice value.
+///
+/// # Errors
+///
+/// As [`ThreadId::nice`].
+///
+/// ```
+/// println!("{}", lockwork::rt::nice()?);
+/// # Ok::<(), lockwork::rt::RtError>(())
+/// ```
+#[doc(alias = "getpriority")]
+pub fn nice() -> Result<i8, RtError> {
+    ThreadId::current().nice()
 }
 
 /// Keeps the calling thread on these processors, of those that are there. Threads that it starts

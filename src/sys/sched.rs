@@ -96,6 +96,34 @@ pub(crate) fn affinity(tid: u32) -> Result<Cpus, Errno> {
     Ok(cpus)
 }
 
+/// Sets the nice value of a thread, 0 for the calling one; the kernel moves what is out of its range
+/// to the end of that. Its children begin with the same.
+///
+/// | error    | when                                                           | the caller  |
+/// |----------|----------------------------------------------------------------|-------------|
+/// | `EACCES` | lower than it is and than `RLIMIT_NICE` allows, without        | reports it  |
+/// |          | `CAP_SYS_NICE`                                                 |             |
+/// | `EPERM`  | another user's thread                                          | reports it  |
+/// | `ESRCH`  | no thread has this id                                          | reports it  |
+pub(crate) fn set_nice(tid: u32, nice: i32) -> Result<(), Errno> {
+    // POSIX says "process"; for Linux a thread's id is as good.
+    let which = libc::PRIO_PROCESS;
+    // SAFETY: no memory.
+    errno::call(-1, || unsafe { libc::syscall(libc::SYS_setpriority, which, tid, nice) }).map(drop)
+}
+
+/// The nice value of a thread, 0 for the calling one.
+///
+/// | error    | when                                                           | the caller  |
+/// |----------|----------------------------------------------------------------|-------------|
+/// | `ESRCH`  | no thread has this id                                          | reports it  |
+pub(crate) fn nice(tid: u32) -> Result<i32, Errno> {
+    // SAFETY: no memory.
+    let call = || unsafe { libc::syscall(libc::SYS_getpriority, libc::PRIO_PROCESS, tid) };
+    // The call itself, unlike the C library's function, returns 20 less the value: from 1 to 40.
+    errno::call(-1, call).map(|value| 20 - value as i32)
+}
+
 /// Which pages [`lock_memory`] keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pages {
@@ -136,6 +164,8 @@ pub(crate) fn unlock_memory() -> Result<(), Errno> {
 pub(crate) enum Limit {
     /// `RLIMIT_RTPRIO`: the highest real-time priority without privileges.
     Priority,
+    /// `RLIMIT_NICE`: 20 less the lowest nice value without privileges.
+    Nice,
     /// `RLIMIT_MEMLOCK`: bytes that may be kept in memory without privileges.
     LockedMemory,
 }
@@ -144,6 +174,7 @@ pub(crate) enum Limit {
 pub(crate) fn limit(limit: Limit) -> u64 {
     let resource = match limit {
         Limit::Priority => libc::RLIMIT_RTPRIO,
+        Limit::Nice => libc::RLIMIT_NICE,
         Limit::LockedMemory => libc::RLIMIT_MEMLOCK,
     };
     let mut found = MaybeUninit::<libc::rlimit>::uninit();
@@ -217,6 +248,27 @@ mod tests {
         assert_eq!(class(NOBODY), Err(Errno::SRCH));
         assert_eq!(affinity(NOBODY), Err(Errno::SRCH));
         assert_eq!(set_affinity(NOBODY, &[1; MAX_CPUS / 64]), Err(Errno::SRCH));
+        assert_eq!((nice(NOBODY), set_nice(NOBODY, 0)), (Err(Errno::SRCH), Err(Errno::SRCH)));
+    }
+
+    #[test]
+    fn nice_values_are_set_and_told() {
+        let check = || {
+            set_errno();
+            let before = nice(0).expect("this thread runs");
+            for higher in [before, 18.max(before), 19, 100] {
+                assert_eq!(set_nice(tid(), higher), Ok(()));
+                assert_eq!((nice(0), nice(tid())), (Ok(higher.min(19)), Ok(higher.min(19))));
+            }
+            for lower in [18, -1, -20, -100] {
+                match set_nice(0, lower) {
+                    Ok(()) => assert_eq!(nice(0), Ok(lower.max(-20))),
+                    Err(error) => assert_eq!(error, Errno::ACCES),
+                }
+            }
+            assert_eq!(get_errno(), UNTOUCHED);
+        };
+        thread::spawn(check).join().expect("the checks hold");
     }
 
     #[test]
@@ -276,9 +328,11 @@ mod tests {
     #[test]
     fn limits_are_what_the_kernel_says() {
         let limits = fs::read_to_string("/proc/self/limits").expect("/proc is mounted");
-        for (name, limit_asked) in
-            [("Max realtime priority", Limit::Priority), ("Max locked memory", Limit::LockedMemory)]
-        {
+        for (name, limit_asked) in [
+            ("Max realtime priority", Limit::Priority),
+            ("Max nice priority", Limit::Nice),
+            ("Max locked memory", Limit::LockedMemory),
+        ] {
             let rest = limits.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
             let soft = rest.split_whitespace().next().expect("a number");
             let soft = if soft == "unlimited" { u64::MAX } else { soft.parse().expect("one") };

@@ -767,7 +767,15 @@ fn rt_sets_what_it_says() {
         assert_eq!(rt::scheduling(), Ok(at(LOW)), "from outside");
         let heir = thread::spawn(rt::scheduling).join().unwrap();
         assert_eq!(heir, Ok(at(LOW)), "those it starts begin in the same");
+        let values = [5, 19, 0, -20].map(|nice| {
+            me.set_nice(nice).unwrap();
+            (nice, rt::nice(), thread::spawn(rt::nice).join().unwrap())
+        });
+        assert!(values.iter().all(|&(nice, mine, heir)| (mine, heir) == (Ok(nice), Ok(nice))));
+        assert_eq!((rt::set_nice(i8::MAX), me.nice()), (Ok(()), Ok(19)), "the most there is");
         let one = processor();
+        thread::spawn(move || me.pin_to(&[one])).join().unwrap().unwrap();
+        assert_eq!(me.cpus(), Ok(vec![one]), "from outside");
         rt::pin_to(&[one]).unwrap();
         assert_eq!(rt::cpus(), Ok(vec![one]));
         // SAFETY: no memory.
@@ -783,12 +791,15 @@ fn rt_sets_what_it_says() {
         thread::yield_now();
     }
     assert_eq!(gone.set_scheduling(at(LOW)), Err(RtError::NoSuchThread));
+    assert_eq!(gone.set_nice(0), Err(RtError::NoSuchThread));
+    assert_eq!(gone.nice(), Err(RtError::NoSuchThread));
+    assert_eq!(gone.cpus(), Err(RtError::NoSuchThread));
 }
 
 /// Without the permission: what it takes, with the numbers.
 fn rt_says_what_is_missing() -> Outcome {
     let _watchdog = Watchdog::start();
-    for resource in [libc::RLIMIT_RTPRIO, libc::RLIMIT_MEMLOCK] {
+    for resource in [libc::RLIMIT_RTPRIO, libc::RLIMIT_NICE, libc::RLIMIT_MEMLOCK] {
         let limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         // SAFETY: `limit` outlives the call, which only reads it.
         assert_eq!(unsafe { libc::setrlimit(resource, &limit) }, 0);
@@ -802,6 +813,10 @@ fn rt_says_what_is_missing() -> Outcome {
     assert!(text.contains("SCHED_FIFO with priority 30") && text.contains("has 0"), "{text}");
     assert!(text.contains("CAP_SYS_NICE") && text.contains("RLIMIT_RTPRIO"), "{text}");
     assert_eq!(rt::scheduling(), Ok(Scheduling::Normal));
+    let refused = rt::set_nice(-5).unwrap_err();
+    assert_eq!(refused, RtError::NiceNotPermitted { asked: -5, least: 20 });
+    let text = refused.to_string();
+    assert!(text.contains("at least 25") && text.contains("has 0"), "{text}");
     let refused = rt::lock_memory(rt::Pages::ALL).unwrap_err();
     assert_eq!(refused, RtError::MemoryLimit { limit: 0 });
     assert!(refused.to_string().contains("CAP_IPC_LOCK"), "{refused}");
