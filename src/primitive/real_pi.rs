@@ -164,8 +164,9 @@ impl PiFutex {
     }
 }
 
-/// For a race detector, which sees neither fences nor what the kernel writes: comes before a lock is
-/// handed over by the kernel, as what is seen by [`show_receipt`]. Nothing in other builds.
+/// For a race detector, which sees neither fences nor what the kernel writes: comes before the
+/// kernel hands a lock over or makes it free, and is seen by [`show_receipt`]. Nothing in other
+/// builds.
 #[inline]
 pub(crate) fn show_hand_over(witness: &AtomicU32) {
     if cfg!(lockwork_portable) {

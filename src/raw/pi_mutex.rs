@@ -256,7 +256,6 @@ impl PiMutex {
     fn receive(&self, word: u32) {
         // Acquire: row b.
         fence(ord!("pi_mutex.b", Acquire));
-        show_receipt(&self.fate);
         if word & OWNER_DIED != 0 && !mutant!("pi_mutex.trust-heirs") {
             self.fate.store(DEAD, Relaxed); // Relaxed: row f.
         }
@@ -284,6 +283,8 @@ impl PiMutex {
     /// The last step of taking the lock: gives it back if it is dead.
     #[inline]
     fn accept(&self) -> Result<(), PiError> {
+        // Also where the lock was free: the kernel may have made it so.
+        show_receipt(&self.fate);
         if self.fate.load(Relaxed) == ALIVE { Ok(()) } else { self.refuse() } // Relaxed: row f.
     }
 

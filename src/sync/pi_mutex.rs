@@ -98,7 +98,9 @@ use crate::raw;
 /// # Platforms
 ///
 /// A kernel with `CONFIG_FUTEX_PI`, as all distributions have it; else a lock that is taken is
-/// [`PiError::Unsupported`]. Before Linux 5.14 the kernel takes limits by the clock of the day: one
+/// [`PiError::Unsupported`]. (A guard that gave it up for a while has it again all the same: such a
+/// thread looks again and again, and sleeps in between. So it does where there is no memory for the
+/// kernel's half.) Before Linux 5.14 the kernel takes limits by the clock of the day: one
 /// that is set back while a thread waits makes it wait longer.
 ///
 /// # Examples
