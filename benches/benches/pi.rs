@@ -46,9 +46,11 @@ const LATENCY: Bar = Bar { least: 1.0, spread_limit: None };
 const COMPANY: [(usize, u64, u64); 6] =
     [(2, 0, 20), (4, 0, 20), (2, 100, 400), (4, 100, 400), (2, 1_000, 4_000), (4, 1_000, 4_000)];
 
-/// The two figures that count of a wake-up.
-const FIGURES: [(&str, fn(&Waits) -> f64); 2] =
-    [("median", |waits| waits.p50), ("99.9 %", |waits| waits.p999)];
+/// A figure of a wake-up, by name.
+type Figure = (&'static str, fn(&Waits) -> f64);
+
+/// The two that count.
+const FIGURES: [Figure; 2] = [("median", |waits| waits.p50), ("99.9 %", |waits| waits.p999)];
 
 fn main() -> io::Result<()> {
     let options = Options::from_arguments();

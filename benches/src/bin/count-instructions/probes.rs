@@ -4,6 +4,7 @@
 //! gets when it uses the type.
 
 use lockwork_bench::locks::{Lock, Pthread};
+use lockwork_bench::priority::PthreadPi;
 use lockwork_bench::rwlocks::{Pthread as PthreadRwLock, SharedLock};
 use lockwork_bench::semaphores::{SemT, Semaphores};
 use std::hint::black_box;
@@ -20,6 +21,7 @@ pub(crate) struct Probe {
 
 /// Names of the paths.
 pub(crate) const LOCK: &str = "lock, add, unlock";
+pub(crate) const PI_LOCK: &str = "PI lock, add, unlock";
 pub(crate) const TRY_LOCK: &str = "try_lock, add, unlock";
 pub(crate) const PERMIT: &str = "acquire, release";
 pub(crate) const NOTIFY_ONE: &str = "notify_one, nobody waits";
@@ -77,6 +79,14 @@ probes! {
         *m.lock() += 1;
     }
     LOCK "pthread" pthread_lock_unlock(m: Pthread = Pthread::new()) {
+        m.with(|n| *n += 1);
+    }
+    PI_LOCK "lockwork" lockwork_pi_lock_unlock(
+        m: lockwork::PiMutex<u64> = lockwork::PiMutex::new(0)
+    ) {
+        *m.lock() += 1;
+    }
+    PI_LOCK "pthread" pthread_pi_lock_unlock(m: PthreadPi = PthreadPi::new()) {
         m.with(|n| *n += 1);
     }
     TRY_LOCK "lockwork" lockwork_try_lock(m: lockwork::Mutex<u64> = lockwork::Mutex::new(0)) {
