@@ -166,7 +166,8 @@ pub enum RtError {
         /// The limit of this process.
         limit: u64,
     },
-    /// To be less nice takes `CAP_SYS_NICE`, or a limit (`RLIMIT_NICE`, `ulimit -e`) that allows it.
+    /// To be less nice takes `CAP_SYS_NICE`, or a limit (`RLIMIT_NICE`, `ulimit -e`) that allows
+    /// it.
     NiceNotPermitted {
         /// What was asked for.
         asked: i8,

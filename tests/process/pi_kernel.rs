@@ -1,5 +1,5 @@
-//! What the kernel's own tests assert of locks with priority inheritance, asserted of ours: those of
-//! `tools/testing/selftests/futex/functional` (`futex_lock_pi_exiting`, `futex_requeue_pi`,
+//! What the kernel's own tests assert of locks with priority inheritance, asserted of ours: those
+//! of `tools/testing/selftests/futex/functional` (`futex_lock_pi_exiting`, `futex_requeue_pi`,
 //! `futex_requeue_pi_mismatched_ops`, `futex_requeue_pi_signal_restart`, `futex_wait_timeout`), and
 //! of the Linux Test Project's `realtime/func/pi-tests`. A test has the name of the one that it
 //! stands for; what it does is what that one is there to show.
@@ -149,8 +149,8 @@ fn lock_pi_exiting_stress() -> Outcome {
 }
 
 /// Ten waiters of ten priorities, with limits and without, are notified one by one or `all` at
-/// once; by somebody who has the mutex the whole time (`locked`) or takes it for each; while a third
-/// one waits for it (`owner`) or not. They wake with the mutex, by priority.
+/// once; by somebody who has the mutex the whole time (`locked`) or takes it for each; while a
+/// third one waits for it (`owner`) or not. They wake with the mutex, by priority.
 fn requeue_pi(all: bool, locked: bool, owner: bool) {
     let (order, changed) = (PiMutex::new(Vec::new()), PiCondvar::new());
     const OWNER: usize = MIXED.len();

@@ -1,5 +1,5 @@
-//! Kernels that lack something: a filter of system calls stands for them. Before Linux 5.14 there is
-//! no `FUTEX_LOCK_PI2`, and without `CONFIG_FUTEX_PI` none of these locks; and any may be out of
+//! Kernels that lack something: a filter of system calls stands for them. Before Linux 5.14 there
+//! is no `FUTEX_LOCK_PI2`, and without `CONFIG_FUTEX_PI` none of these locks; and any may be out of
 //! memory, or forbid it.
 
 use std::fmt::Display;
@@ -118,8 +118,8 @@ fn before_lock_pi2() -> Outcome {
     Outcome::Passed
 }
 
-/// What needs no kernel works; what does says so, each in its way; and nobody is left without a lock
-/// that is owed.
+/// What needs no kernel works; what does says so, each in its way; and nobody is left without a
+/// lock that is owed.
 fn without_pi() -> Outcome {
     let _watchdog = Watchdog::start();
     if let Err(skipped) = refuse(&ALL, libc::ENOSYS) {

@@ -59,9 +59,9 @@ fn die_with_it() {
     thread::spawn(|| forget(WANTED.lock())).join().unwrap();
 }
 
-/// Waits by `wait` for so long while another thread, which takes what is wanted, wants what is kept.
-/// Should this one come back before that one sleeps, the other one is told of the deadlock, and it
-/// all begins again.
+/// Waits by `wait` for so long while another thread, which takes what is wanted, wants what is
+/// kept. Should this one come back before that one sleeps, the other one is told of the deadlock,
+/// and it all begins again.
 fn wait_in_a_circle(wait: impl Fn(Guard, Duration)) {
     let _kept = KEPT.lock();
     for doublings in 0.. {
