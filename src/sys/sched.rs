@@ -96,8 +96,8 @@ pub(crate) fn affinity(tid: u32) -> Result<Cpus, Errno> {
     Ok(cpus)
 }
 
-/// Sets the nice value of a thread, 0 for the calling one; the kernel moves what is out of its range
-/// to the end of that. Its children begin with the same.
+/// Sets the nice value of a thread, 0 for the calling one; the kernel moves what is out of its
+/// range to the end of that. Its children begin with the same.
 ///
 /// | error    | when                                                           | the caller  |
 /// |----------|----------------------------------------------------------------|-------------|
