@@ -266,14 +266,10 @@ impl PiMutex {
     fn comes_free(&self, mut word: u32) -> bool {
         for _ in 0..LOOKS {
             if word == FREE {
+                let (free, taken) = (FREE, thread_id());
                 // Acquire / Relaxed: rows a and e.
-                let taken = self.word.compare_exchange(
-                    FREE,
-                    thread_id(),
-                    ord!("pi_mutex.a", Acquire),
-                    Relaxed,
-                );
-                match taken {
+                let acquire = ord!("pi_mutex.a", Acquire);
+                match self.word.compare_exchange(free, taken, acquire, Relaxed) {
                     Ok(_) => return true,
                     Err(now) => word = now,
                 }
