@@ -149,6 +149,8 @@ mod primitive;
 #[cfg(feature = "alloc")]
 pub mod queue;
 mod raw;
+#[cfg(feature = "alloc")]
+pub mod stack;
 mod sync;
 mod sys;
 

@@ -41,6 +41,7 @@ mod semaphore;
 mod seq_lock;
 #[cfg(feature = "serde")]
 mod serde;
+mod stack;
 mod stress;
 mod wait_any;
 mod wait_group;
