@@ -1,8 +1,8 @@
 //! Nodes that are never freed before their stack, and what they are called.
 //!
-//! A thread that has read the name of a node may come back to it at any time, long after others have
-//! used it for something else. So nodes keep their place and their type from the moment in which
-//! somebody else can know their name until the arena is dropped.
+//! A thread that has read the name of a node may come back to it at any time, long after others
+//! have used it for something else. So nodes keep their place and their type from the moment in
+//! which somebody else can know their name until the arena is dropped.
 
 use alloc::alloc::{Layout, handle_alloc_error};
 use alloc::boxed::Box;

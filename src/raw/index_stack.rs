@@ -25,8 +25,8 @@
 //!    [`pop_all`](IndexStack::pop_all), by one at first and by the rest later. Putting nodes on a
 //!    list may move it on and never moves it back. So if a compare-exchange finds the word that its
 //!    thread has loaded before, nothing was taken in between (or 2^bits values were, see
-//!    [`IndexStack::tag_bits`]), and by invariant 2 every link that the thread has followed since is
-//!    still true.
+//!    [`IndexStack::tag_bits`]), and by invariant 2 every link that the thread has followed since
+//! is    still true.
 //! 4. A thread may follow links of a list that has changed. It comes to other nodes of the same
 //!    stack then, which live, and its compare-exchange fails.
 //! 5. The tag of `free` counts the nodes that were taken for values, that of `full` those that were
@@ -229,8 +229,8 @@ impl<T, A: Arena<T>> IndexStack<T, A> {
             // By one now, as nobody has counted the values: invariant 3.
             let step = if mutant!("index_stack.pop-all-same-tag") { 0 } else { 1 };
             let new = Tagged { tag: seen.tag.wrapping_add(step), name: none };
-            // Relaxed, Acquire: rows e, a.
-            let failure = ord!("index_stack.a/pop_all", Acquire);
+            // Relaxed: row e.
+            let failure = ord!("index_stack.a/pop_all", Acquire); // Acquire: row a.
             match self.full.compare_exchange(seen, new, Relaxed, failure) {
                 Ok(()) => break,
                 Err(now) => {
@@ -260,7 +260,7 @@ impl<T, A: Arena<T>> IndexStack<T, A> {
     }
 
     /// The number of nodes in use: values, and those in the hands of threads. Exact while nobody
-    /// pushes or pops, between 0 and the capacity always.
+    /// pushes or pops, one less while a `Taken` has nodes; between 0 and the capacity always.
     pub fn len(&self) -> usize {
         // Acquire: row a. Whoever emptied a node took it before, so there are as many to be seen.
         let emptied = self.full.load(ord!("index_stack.a/len", Acquire)).tag;
@@ -313,8 +313,8 @@ impl<T, A: Arena<T>> IndexStack<T, A> {
         loop {
             let (chain, rest) = self.follow(seen.name, most);
             let new = Tagged { tag: seen.tag.wrapping_add(chain.len as u64), name: rest };
-            let failure = ord!("index_stack.a/again", Acquire);
-            // Relaxed, Acquire: rows e, a.
+            let failure = ord!("index_stack.a/again", Acquire); // Acquire: row a.
+            // Relaxed: row e.
             match list.compare_exchange(seen, new, Relaxed, failure) {
                 Ok(()) => return Some(chain),
                 Err(now) => {
@@ -334,7 +334,8 @@ impl<T, A: Arena<T>> IndexStack<T, A> {
     fn follow(&self, top: Name<T, A>, most: usize) -> (Chain<Name<T, A>>, Name<T, A>) {
         let mut chain = Chain { top, bottom: top, len: 1 };
         loop {
-            let rest = self.link_of(chain.bottom, ord!("index_stack.d", Acquire)); // Acquire: row d.
+            // Acquire: row d.
+            let rest = self.link_of(chain.bottom, ord!("index_stack.d", Acquire));
             if chain.len == most || rest == <A::Word as TaggedWord>::NONE {
                 return (chain, rest);
             }
@@ -359,8 +360,8 @@ impl<T, A: Arena<T>> IndexStack<T, A> {
                 chain.top
             };
             let new = Tagged { tag: seen.tag.wrapping_add(step), name: top };
-            let failure = ord!("index_stack.a/put_again", Acquire);
-            // Release, Acquire: rows b, a.
+            let failure = ord!("index_stack.a/put_again", Acquire); // Acquire: row a.
+            // Release: row b.
             match list.compare_exchange(seen, new, ord!("index_stack.b", Release), failure) {
                 Ok(()) => return,
                 Err(now) => {

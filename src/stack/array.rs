@@ -20,11 +20,11 @@ use crate::raw::FixedStack;
 ///
 /// "Empty" is true: at one moment during the call there was no value in the stack.
 ///
-/// "Full" means that no place was free, and operations under way have places in hand: a pop until it
-/// returns, a push before its value is seen. So a push may be refused while there are fewer values
-/// than places, if other operations are under way, and only then. If there are never more values
-/// than places in the stack and in the hands of its users together, none is refused: whoever pushes
-/// what it has popped always finds a place.
+/// "Full" means that no place was free, and operations under way have places in hand: a pop until
+/// it returns, a push before its value is seen. So a push may be refused while there are fewer
+/// values than places, if other operations are under way, and only then. If there are never more
+/// values than places in the stack and in the hands of its users together, none is refused: whoever
+/// pushes what it has popped always finds a place.
 ///
 /// # ABA
 ///
@@ -202,7 +202,8 @@ impl<T> ArrayStack<T> {
     }
 
     /// The number of places in use: by values, and by operations under way. Exact while nobody
-    /// pushes or pops; an estimate otherwise, never above the capacity. Costs two loads.
+    /// pushes or pops, and no [`PopAll`] has values; an estimate otherwise, never above the
+    /// capacity. Costs two loads.
     ///
     /// ```
     /// let stack = lockwork::stack::ArrayStack::new(3);

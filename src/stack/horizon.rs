@@ -48,8 +48,8 @@ impl AbaHorizon {
         1 << self.tag_bits
     }
 
-    /// The time that takes at full rate: no faster than one value each nanosecond, around the clock,
-    /// by all threads together.
+    /// The time that takes at full rate: no faster than one value each nanosecond, around the
+    /// clock, by all threads together.
     ///
     /// ```
     /// use lockwork::stack::ArrayStack;

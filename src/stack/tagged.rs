@@ -9,8 +9,8 @@ use crate::raw::GrowingStack;
 /// A stack for any number of values and threads.
 ///
 /// Grows by chunks, each as large as all before together, and keeps them until it is dropped: so a
-/// stack that has once been as full as it gets allocates nothing more. Last in, first out: the value
-/// that a pop takes is the last one whose push took effect.
+/// stack that has once been as full as it gets allocates nothing more. Last in, first out: the
+/// value that a pop takes is the last one whose push took effect.
 ///
 /// # Progress
 ///
@@ -19,9 +19,10 @@ use crate::raw::GrowingStack;
 ///
 /// # ABA
 ///
-/// On x86-64 the head of the stack is one word of 128 bits, an address and a tag of 64 bits, changed
-/// by `cmpxchg16b`. No bits of addresses are used for anything else, so five-level page tables,
-/// tagged pointers and sanitizers are no problem. [`aba_horizon`](Self::aba_horizon) is centuries.
+/// On x86-64 the head of the stack is one word of 128 bits, an address and a tag of 64 bits,
+/// changed by `cmpxchg16b`. No bits of addresses are used for anything else, so five-level page
+/// tables, tagged pointers and sanitizers are no problem. [`aba_horizon`](Self::aba_horizon) is
+/// centuries.
 ///
 /// On aarch64, and with `--cfg lockwork_portable`, it is a word of 64 bits, an index of 24 bits and
 /// a tag of 40 bits.
@@ -46,9 +47,9 @@ use crate::raw::GrowingStack;
 ///
 /// # Differences
 ///
-/// From a Treiber stack with epochs or hazard pointers, such as the example of `crossbeam-epoch`: no
-/// allocation per value, and no garbage that waits for a slow thread; memory is given back when the
-/// stack is dropped. From `Mutex<Vec<T>>`: no look at the values, and nobody waits for anybody.
+/// From a Treiber stack with epochs or hazard pointers, such as the example of `crossbeam-epoch`:
+/// no allocation per value, and no garbage that waits for a slow thread; memory is given back when
+/// the stack is dropped. From `Mutex<Vec<T>>`: no look at the values, and nobody waits for anybody.
 ///
 /// # Examples
 ///
@@ -216,7 +217,8 @@ impl<T> TaggedStack<T> {
     }
 
     /// The number of places in use: by values, and by operations under way. Exact while nobody
-    /// pushes or pops; an estimate otherwise, never above the capacity.
+    /// pushes or pops, and no [`PopAll`] has values; an estimate otherwise, never above the
+    /// capacity.
     ///
     /// ```
     /// let stack = lockwork::stack::TaggedStack::new();

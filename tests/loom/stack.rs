@@ -195,9 +195,7 @@ fn place_comes_back() {
 #[test]
 fn place_comes_back_after_pop_all() {
     Explore::new("stack, place comes back after pop_all").preemptions(2).at_least(50).run(
-        &[
-            (Some(1), vec![], vec![3]),
-        ],
+        &[(Some(1), vec![], vec![3])],
         || {
             let stack = stack(2, [1, 2]);
             let other = beside(&stack, |stack| {
@@ -216,9 +214,7 @@ fn place_comes_back_after_pop_all() {
 #[test]
 fn pop_all_pop_and_push() {
     Explore::new("stack, pop_all, pop, push").preemptions(2).at_least(200).run(
-        &[
-            (vec![], None, Ok(()), vec![]),
-        ],
+        &[(vec![], None, Ok(()), vec![])],
         || {
             let stack = stack(1, [1]);
             let all = beside(&stack, |stack| stack.pop_all().collect::<Vec<_>>());
@@ -240,7 +236,7 @@ fn batch_while_it_grows() {
         let other = beside(&stack, |stack| {
             stack.push(1);
             stack.push(2);
-            [stack.pop(), stack.pop()].map(|value| value.unwrap());
+            assert!(stack.pop().is_some() && stack.pop().is_some());
         });
         stack.push_many([3, 4]);
         other.join().unwrap();

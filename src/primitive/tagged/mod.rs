@@ -9,8 +9,8 @@
 //! | tag | the bits that are left, at least 40 | 64 bits |
 //! | where | everywhere, the model too | x86-64 with `cmpxchg16b` |
 //!
-//! [`WideWord`] is the second where there is one, and the first elsewhere: on aarch64, in the model,
-//! and under `--cfg lockwork_portable`, as race detectors do not look into assembly.
+//! [`WideWord`] is the second where there is one, and the first elsewhere: on aarch64, in the
+//! model, and under `--cfg lockwork_portable`, as race detectors do not look into assembly.
 
 #![allow(unreachable_pub, reason = "the types are public in `raw`, which is not always public")]
 
