@@ -191,24 +191,18 @@ impl<T, A: Arena<T>> IndexStack<T, A> {
     /// The first value for which there was no node, and the values after it.
     pub fn push_many<I: Iterator<Item = T>>(&self, mut values: I) -> Result<(), (T, I)> {
         let mut batch = Batch { stack: self, spare: Self::no_nodes(), filled: Self::no_nodes() };
-        loop {
+        while let Some(value) = values.next() {
             if batch.spare.len == 0 {
                 // As many as are sure to be needed; or as many again, if that is not known.
-                let most = values.size_hint().0.max(batch.filled.len).clamp(1, BATCH);
-                match self.claim(most) {
+                let sure = values.size_hint().0.saturating_add(1);
+                match self.claim(sure.max(batch.filled.len).min(BATCH)) {
                     Some(chain) => batch.spare = chain,
-                    None => {
-                        let refused = values.next();
-                        drop(batch);
-                        return refused.map_or(Ok(()), |first| Err((first, values)));
-                    }
+                    None => return Err((value, values)),
                 }
             }
-            match values.next() {
-                Some(value) => batch.fill_next(value),
-                None => return Ok(()), // the batch ends
-            }
+            batch.fill_next(value);
         }
+        Ok(())
     }
 
     /// Takes the value on top.

@@ -328,6 +328,8 @@ fn queues() {
 
 #[test]
 fn stacks() {
+    use std::error::Error;
+
     use lockwork::stack::{ArrayStack, IntoIter, PopAll, PushManyError, TaggedStack};
     type Rest<T> = PushManyError<std::vec::IntoIter<T>>;
     assert!(has!(ArrayStack<Movable>: Send) && has!(ArrayStack<Movable>: Sync));
@@ -345,7 +347,7 @@ fn stacks() {
     assert!(has!(ArrayStack<Movable>: RefUnwindSafe) && has!(TaggedStack<Movable>: RefUnwindSafe));
     struct Silent;
     assert!(has!(ArrayStack<Silent>: Debug) && has!(TaggedStack<Silent>: Debug));
-    assert!(has!(Rest<Silent>: std::error::Error) && has!(Rest<Movable>: Send));
+    assert!(has!(Rest<Silent>: Error) && has!(Rest<Movable>: Send));
 }
 
 /// Types are shown without asking anything of what is in them; a mutex shows its data.

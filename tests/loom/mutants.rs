@@ -306,9 +306,9 @@ const MUTANTS: &[Row] = &[
     Row("parker.b", "unpark does not publish it", "parker::park_sees_what_came_before_unpark"),
     Row("parker.wake", "unpark wakes nobody", "parker::park_sees_what_came_before_unpark"),
 
-    Row("index_word.no-tag", "a tag has no bits", "stack::place_comes_back"),
+    Row("index_word.no-tag", "a tag has no bits", "stack::place_comes_back_after_pop_all"),
     Row("index_stack.pop-all-same-tag", "whoever takes all leaves the tag as it was",
-        "stack::place_comes_back_after_pop_all"),
+        "stack::pop_all_moves_the_tag_at_once"),
     Row("index_stack.a", "a pop does not see the push", "stack::hand_over"),
     Row("index_stack.a/fenced", "a pop that looks twice does not", "stack::hand_over"),
     Row("index_stack.a/again", "a pop that has lost a race does not", "stack::hand_over_of_two"),

@@ -210,6 +210,34 @@ fn place_comes_back_after_pop_all() {
     );
 }
 
+/// Its first step has to: here the place that the other one saw is back before there is a second,
+/// with another one below it.
+#[test]
+fn pop_all_moves_the_tag_at_once() {
+    Explore::new("stack, pop_all moves the tag").preemptions(2).at_least(50).run(
+        &[
+            (None, vec![1], Ok(()), vec![3, 2]),
+            (Some(1), vec![], Ok(()), vec![3, 2]),
+            (Some(1), vec![], Err(3), vec![2]),
+            (Some(2), vec![], Ok(()), vec![3]),
+            (Some(2), vec![1], Ok(()), vec![3]),
+            (Some(3), vec![1], Ok(()), vec![2]),
+        ],
+        || {
+            let stack = stack(2, [1]);
+            let other = beside(&stack, |stack| {
+                let all = stack.pop_all();
+                stack.push(2).unwrap();
+                let taken = all.collect::<Vec<_>>();
+                (taken, stack.push(3))
+            });
+            let own = stack.pop();
+            let (taken, pushed) = other.join().unwrap();
+            (own, taken, pushed, drain(&stack))
+        },
+    );
+}
+
 /// Three threads and one place: `pop_all`, pop and push.
 #[test]
 fn pop_all_pop_and_push() {

@@ -13,3 +13,4 @@ pub mod read_write;
 pub mod reads;
 pub mod solo;
 pub mod wake;
+pub mod stacks;
