@@ -125,7 +125,7 @@ pub struct Growing<T, W: TaggedWord = WideWord> {
 const FIRST: usize = tuning(32, 1) as usize;
 
 /// More than there is memory for; and a table of less than half a kilobyte.
-const CHUNKS: usize = tuning(48, 3) as usize;
+const CHUNKS: usize = tuning(48, 5) as usize;
 
 // SAFETY: nodes are places; what is in them belongs to the stack.
 unsafe impl<T, W: TaggedWord> Send for Growing<T, W> {}

@@ -345,7 +345,7 @@ impl<T, A: Arena<T>> IndexStack<T, A> {
             return;
         }
         let mut backoff = Backoff::new();
-        let mut seen = list.load(ord!("index_stack.a/put", Acquire)); // Acquire: row a.
+        let mut seen = list.load(Acquire); // Acquire: row a; the link made of it is followed.
         loop {
             let top = if chain.len == 0 {
                 seen.name
@@ -354,9 +354,8 @@ impl<T, A: Arena<T>> IndexStack<T, A> {
                 chain.top
             };
             let new = Tagged { tag: seen.tag.wrapping_add(step), name: top };
-            let failure = ord!("index_stack.a/put_again", Acquire); // Acquire: row a.
-            // Release: row b.
-            match list.compare_exchange(seen, new, ord!("index_stack.b", Release), failure) {
+            // Release, Acquire: rows b, a.
+            match list.compare_exchange(seen, new, ord!("index_stack.b", Release), Acquire) {
                 Ok(()) => return,
                 Err(now) => {
                     seen = now;

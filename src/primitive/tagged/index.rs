@@ -59,9 +59,8 @@ impl TaggedWord for IndexWord {
         } else {
             (64 - index_bits).min(tuning(64, MODEL_TAG_BITS))
         };
-        let mut new = Self { word: AtomicU64::new(0), index_bits, tag_bits };
-        *new.word.get_mut() = new.pack(Tagged { tag: 0, name: Self::NONE });
-        new
+        let nothing = (1 << index_bits) - 1; // and tag 0
+        Self { word: AtomicU64::new(nothing), index_bits, tag_bits }
     }
 
     fn tag_bits(&self) -> u32 {
