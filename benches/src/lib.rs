@@ -45,9 +45,6 @@
 //!
 //! A module for each family of types holds the adapters, such as [`locks`]; [`scenarios`] what is
 //! done with them, `benches/*.rs` the grids and bars, `src/bin/` the counting tools.
-//! [`locks`], [`rwlocks`], [`condvars`], [`semaphores`], [`meetings`], [`onces`] and [`stacks`]
-//! hold the adapters, [`scenarios`] what is done with them, `benches/*.rs` the grids and bars,
-//! `src/bin/` the counting tools.
 
 pub mod condvars;
 pub mod counters;

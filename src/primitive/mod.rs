@@ -44,10 +44,10 @@ mod real_pi;
 #[cfg(feature = "std")]
 pub(crate) mod rt;
 mod scope;
-#[cfg(feature = "alloc")]
-mod tagged;
 #[cfg(feature = "std")]
 pub(crate) mod signals;
+#[cfg(feature = "alloc")]
+mod tagged;
 #[cfg(feature = "std")]
 mod thread_number;
 #[cfg(not(all(loom, feature = "loom")))]
