@@ -26,7 +26,7 @@
 //!    list may move it on and never moves it back. So if a compare-exchange finds the word that its
 //!    thread has loaded before, nothing was taken in between (or 2^bits values were, see
 //!    [`IndexStack::tag_bits`]), and by invariant 2 every link that the thread has followed since
-//! is    still true.
+//!    is still true.
 //! 4. A thread may follow links of a list that has changed. It comes to other nodes of the same
 //!    stack then, which live, and its compare-exchange fails.
 //! 5. The tag of `free` counts the nodes that were taken for values, that of `full` those that were
