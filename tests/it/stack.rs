@@ -461,7 +461,7 @@ mod array_only {
         stack.push_many((0..80).filter(|i| i % 2 == 0)).unwrap();
         assert!(stack.is_full());
         stack.push_many(std::iter::empty()).unwrap();
-        let refused = stack.push_many([7].into_iter()).unwrap_err();
+        let refused = stack.push_many([7]).unwrap_err();
         assert!(refused.into_iter().eq([7]));
     }
 }

@@ -103,7 +103,8 @@ fn pushes_and_pops_in_a_handler() -> Outcome {
     TAGGED.push_many(0..VALUES);
     // SAFETY: all zeros is a valid `sigaction`: no flags and an empty mask.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = handler as usize;
+    let on_signal: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = handler;
+    action.sa_sigaction = on_signal as usize;
     action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
     // SAFETY: `action` outlives the call, and the handler does nothing that may not be interrupted.
     assert_eq!(unsafe { libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()) }, 0);
