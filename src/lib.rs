@@ -60,6 +60,7 @@
 //! | [`counter::BoundedCounter`], [`counter::Stamped`] | a number with limits; a small value with a stamp | 24 bytes; 8 bytes |
 //! | [`queue::ArrayQueue`] | handing values over; says "full" and "empty" at once | |
 //! | [`queue::BlockingQueue`] | handing values over; sleeps, with deadlines; can be closed | |
+//! | [`stack::ArrayStack`], [`stack::TaggedStack`] | keeping values for whoever comes next; lock-free, in batches too | |
 //! | [`pool::ThreadPool`] | running closures, with a bound on how many wait | |
 //! | [`Deadline`] | points in time, also where there is no `std` | 8 bytes |
 //!
@@ -103,7 +104,7 @@
 //! | feature | default | gives |
 //! |---|---|---|
 //! | `std` | yes | [`pool`], [`counter::StripedCounter`], [`ReentrantMutex`], [`PiMutex`], [`PiCondvar`], [`rt`], conversions from `std::time::Instant` to [`Deadline`]; implies `alloc` |
-//! | `alloc` | through `std` | [`queue`], [`Parker`], [`cancel`], guards and permits that own an `Arc` |
+//! | `alloc` | through `std` | [`queue`], [`stack`], [`Parker`], [`cancel`], guards and permits that own an `Arc` |
 //! | `lock_api` | no | `RawMutex`, `RawRwLock`, `RawCondvar` and the others, for the types of `lock_api` 0.5; needs Rust 1.95 and implies `std` |
 //! | `serde` | no | `Serialize` and `Deserialize` for the locks that hold data: as what they hold |
 //! | `loom` | no | with `--cfg loom`: all types on loom's model of memory, constructors no longer `const`; without that, nothing |
@@ -149,6 +150,8 @@ mod primitive;
 #[cfg(feature = "alloc")]
 pub mod queue;
 mod raw;
+#[cfg(feature = "alloc")]
+pub mod stack;
 mod sync;
 mod sys;
 
@@ -209,6 +212,8 @@ primitive::export_model!(crate::raw::EventCount, crate::raw::Mutex);
 /// Texts that are about more than one type.
 #[cfg(all(any(doc, doctest), feature = "std"))]
 pub mod guide {
+    #[doc = include_str!("../docs/aba.md")]
+    pub mod aba {}
     #[doc = include_str!("../docs/choosing.md")]
     pub mod choosing {}
     #[doc = include_str!("../docs/migrating.md")]

@@ -1,6 +1,7 @@
 //! Side by side measurements of lockwork and its peers.
 //!
-//! Peers: std, parking_lot, usync, crossbeam-utils, seqlock, pthread (and glibc's adaptive mutex).
+//! Peers: std, parking_lot, usync, crossbeam-utils and -epoch, seqlock, pthread (and glibc's
+//! adaptive mutex).
 //! All are in one binary and take part in one run; the [`harness`] says how a figure comes about
 //! and when it means something.
 //!
@@ -15,6 +16,7 @@
 //! cargo bench -p lockwork-bench --bench futex     # futex calls per operation under contention
 //! cargo bench -p lockwork-bench --bench rwlock    # one thread, then 2 and 8 with 0 to 50 % writes
 //! cargo bench -p lockwork-bench --bench semaphore # alone, taking turns, release(16) to 16
+//! cargo bench -p lockwork-bench --bench stack     # one thread, then 2 and 8; batches
 //! cargo bench -p lockwork-bench --bench once      # what is made once, and sequence locks
 //! cargo bench -p lockwork-bench --bench pi        # priority inheritance; as root, its wake-ups
 //! cargo bench -p lockwork-bench --bench micro     # criterion: single-thread fast paths
@@ -55,3 +57,4 @@ pub mod rwlocks;
 pub mod scenarios;
 pub mod selects;
 pub mod semaphores;
+pub mod stacks;

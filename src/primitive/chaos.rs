@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering;
 
 use crate::sys;
 
-fn step_aside() {
+pub(super) fn step_aside() {
     use core::cell::Cell;
     std::thread_local! {
         static STATE: Cell<u64> = const { Cell::new(0) };
@@ -103,5 +103,5 @@ macro_rules! chaotic {
 
 chaotic!(AtomicU32: u32, AtomicU64: u64, AtomicUsize: usize);
 
-/// Pointers are only ever loaded and stored under a lock of ours: nothing to disturb.
+/// Pointers are only ever loaded and stored: what decides is elsewhere.
 pub(crate) use core::sync::atomic::AtomicPtr;

@@ -46,6 +46,8 @@ pub(crate) mod rt;
 mod scope;
 #[cfg(feature = "std")]
 pub(crate) mod signals;
+#[cfg(feature = "alloc")]
+mod tagged;
 #[cfg(feature = "std")]
 mod thread_number;
 #[cfg(not(all(loom, feature = "loom")))]
@@ -74,6 +76,8 @@ pub use plain_data::{PlainData, size_of_plain_field};
 pub(crate) use scope::ProcessShared;
 #[allow(unreachable_pub, reason = "public in the model build")]
 pub use scope::{Private, Scope};
+#[cfg(feature = "alloc")]
+pub(crate) use tagged::{IndexWord, Tagged, TaggedWord, WideWord};
 #[cfg(feature = "std")]
 pub(crate) use thread_number::thread_number;
 // Where there is no `std`, it is the kernel's id.

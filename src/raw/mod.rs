@@ -6,6 +6,8 @@
 
 #![allow(unreachable_pub, reason = "public in the model build, and later for other lock traits")]
 
+#[cfg(feature = "alloc")]
+mod arena;
 mod barrier;
 #[cfg(feature = "alloc")]
 mod callback;
@@ -16,6 +18,8 @@ mod event;
 #[cfg(feature = "alloc")]
 mod event_count;
 mod fair_semaphore;
+#[cfg(feature = "alloc")]
+mod index_stack;
 mod latch;
 mod limit;
 mod list_lock;
@@ -49,6 +53,8 @@ mod wait_any;
 mod wait_group;
 mod waitable;
 
+#[cfg(feature = "alloc")]
+pub use arena::{Fixed, Growing};
 pub use barrier::{Barrier, Breach};
 #[cfg(feature = "alloc")]
 pub use cancel_token::{Calls, CancelToken, Registration};
@@ -57,6 +63,8 @@ pub use event::Event;
 #[cfg(feature = "alloc")]
 pub use event_count::EventCount;
 pub use fair_semaphore::FairSemaphore;
+#[cfg(feature = "alloc")]
+pub use index_stack::{FixedStack, GrowingStack, Taken};
 pub use latch::Latch;
 pub use limit::Limit;
 pub use mutex::Mutex;

@@ -299,3 +299,31 @@ fn queues_allocate_when_they_are_made() {
         assert_eq!(consumer.join().unwrap(), 0);
     });
 }
+
+/// Room is made when a stack is, or when it grows.
+#[test]
+fn stacks_allocate_when_they_are_made() {
+    use lockwork::stack::{ArrayStack, TaggedStack};
+    let mut stacks = None;
+    let made = allocations(|| {
+        stacks = Some((ArrayStack::new(100), TaggedStack::new()));
+    });
+    assert_eq!(made, 1, "one block for the places");
+    let (array, tagged) = stacks.expect("just made");
+    assert_eq!(allocations(|| tagged.push_many(0..96)), 2, "32 places and 64");
+    let used = allocations(|| {
+        for i in 0..20_u64 {
+            assert_eq!(array.push(i), Ok(()));
+            assert_eq!(array.pop(), Some(i));
+            tagged.pop_all().for_each(drop);
+            tagged.push_many(0..50);
+            tagged.push_many((0..92).filter(|i| i % 2 == 0));
+            assert_eq!(tagged.pop(), Some(90));
+            array.push_many((0..).take(70)).unwrap();
+            assert_eq!(array.pop_all().count(), 70);
+        }
+        while array.push(0).is_ok() {}
+        drop(array.pop_all());
+    });
+    assert_eq!(used, 0);
+}

@@ -326,6 +326,30 @@ fn queues() {
     assert!(has!(BlockingQueue<Movable>: RefUnwindSafe));
 }
 
+#[test]
+fn stacks() {
+    use std::error::Error;
+
+    use lockwork::stack::{ArrayStack, IntoIter, PopAll, PushManyError, TaggedStack};
+    type Rest<T> = PushManyError<std::vec::IntoIter<T>>;
+    assert!(has!(ArrayStack<Movable>: Send) && has!(ArrayStack<Movable>: Sync));
+    assert!(has!(TaggedStack<Movable>: Send) && has!(TaggedStack<Movable>: Sync));
+    assert!(!has!(ArrayStack<Neither>: Send) && !has!(ArrayStack<Neither>: Sync));
+    assert!(!has!(TaggedStack<Neither>: Send) && !has!(TaggedStack<Neither>: Sync));
+    assert!(!has!(ArrayStack<Shareable>: Sync) && !has!(TaggedStack<Shareable>: Sync));
+    assert!(has!(PopAll<'static, ArrayStack<Movable>>: Send));
+    assert!(has!(PopAll<'static, TaggedStack<Movable>>: Send));
+    assert!(!has!(PopAll<'static, ArrayStack<Neither>>: Send));
+    assert!(!has!(PopAll<'static, TaggedStack<Shareable>>: Send));
+    assert!(has!(IntoIter<ArrayStack<Movable>>: Send));
+    assert!(!has!(IntoIter<TaggedStack<Neither>>: Send));
+    assert!(has!(ArrayStack<&mut u8>: UnwindSafe) && has!(TaggedStack<&mut u8>: UnwindSafe));
+    assert!(has!(ArrayStack<Movable>: RefUnwindSafe) && has!(TaggedStack<Movable>: RefUnwindSafe));
+    struct Silent;
+    assert!(has!(ArrayStack<Silent>: Debug) && has!(TaggedStack<Silent>: Debug));
+    assert!(has!(Rest<Silent>: Error) && has!(Rest<Movable>: Send));
+}
+
 /// Types are shown without asking anything of what is in them; a mutex shows its data.
 #[test]
 fn debug_without_debug() {

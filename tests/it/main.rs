@@ -36,11 +36,13 @@ mod pi_stress;
 mod pool;
 mod readme;
 mod replay;
+mod replay_stack;
 mod rwlock;
 mod semaphore;
 mod seq_lock;
 #[cfg(feature = "serde")]
 mod serde;
+mod stack;
 mod stress;
 mod wait_any;
 mod wait_group;

@@ -6,6 +6,7 @@
 use lockwork::cancel::CancelToken;
 use lockwork::queue::{ArrayQueue, BlockingQueue};
 use lockwork::rwlock::{Lock, ReadGuard, UpgradableReadGuard, WriteGuard};
+use lockwork::stack::{ArrayStack, TaggedStack};
 use lockwork::{
     Barrier, Condvar, CondvarAny, Event, FairMutex, FairMutexGuard, FairSemaphore, Latch, LazyLock,
     Mutex, MutexGuard, Once, OnceLock, Parker, PiCondvar, PiMutex, RecursiveRwLock, ReentrantMutex,
@@ -63,11 +64,16 @@ fn uncontended_operations_enter_no_kernel() {
     let (inheriting, pi_changed) = (PiMutex::new(0), PiCondvar::new());
     let (spin, sequence) = (SpinLock::new(0), SeqLock::new([0, 0]));
     let array = ArrayQueue::new(3);
+    let (array_stack, tagged_stack) = (ArrayStack::new(3), TaggedStack::with_capacity(3));
     let blocking = BlockingQueue::new(3);
     let (semaphore, fair_semaphore) = (Semaphore::new(2), FairSemaphore::new(2));
     let root = CancelToken::with_timeout(Duration::from_secs(1000));
     forbidden(|| {
         for i in 0..10_000 {
+            array_stack.push_many([i, i]).unwrap();
+            tagged_stack.push_many([i, i]);
+            assert_eq!((array_stack.pop(), tagged_stack.pop()), (Some(i), Some(i)));
+            assert!(array_stack.pop_all().eq(tagged_stack.pop_all()));
             let (token, below) = (root.child(), root.child().child());
             let callback = below.on_cancel(|| ());
             token.on_cancel(|| ()).detach();

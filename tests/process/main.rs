@@ -39,6 +39,8 @@ mod signals;
 #[cfg(all(not(loom), feature = "std"))]
 mod sizing;
 #[cfg(all(not(loom), feature = "std"))]
+mod stack;
+#[cfg(all(not(loom), feature = "std"))]
 mod wait_any;
 
 #[cfg(all(not(loom), feature = "std"))]
@@ -51,6 +53,7 @@ fn main() -> std::process::ExitCode {
         signals::CASES,
         wait_any::CASES,
         scheduling::CASES,
+        stack::CASES,
         real_time::CASES,
         signal_thread::CASES,
         sizing::CASES,

@@ -12,4 +12,5 @@ pub mod ping_pong;
 pub mod read_write;
 pub mod reads;
 pub mod solo;
+pub mod stacks;
 pub mod wake;

@@ -67,6 +67,7 @@ mod check;
 mod planted;
 mod record;
 mod spec;
+mod stacks;
 
 pub(crate) use check::{Spec, check};
 pub(crate) use record::{Histories, History, Record, Subject, Worker};

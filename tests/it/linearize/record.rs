@@ -71,7 +71,6 @@ impl<E> Worker<'_, E> {
     }
 
     /// As many of those.
-    #[allow(dead_code, reason = "for containers that have batches")]
     pub(crate) fn values(&mut self, count: usize) -> Vec<u32> {
         (0..count).map(|_| self.value()).collect()
     }

@@ -1,0 +1,544 @@
+//! A stack whose nodes come back: two lists of the same nodes, each behind a word with a tag.
+//!
+//! # State words
+//!
+//! ```text
+//! full   {tag, name} of the node on top; its link names the next, and so on: the values
+//! free   the same for the nodes that hold none
+//!
+//!            take from free             put on full
+//!   free ------------------>  in hand  ----------------->  full
+//!        <------------------           <-----------------
+//!            put on free                take from full
+//! ```
+//!
+//! Names and tags are those of [`TaggedWord`]; nodes live in an [`Arena`], which frees none before
+//! the stack is dropped.
+//!
+//! # Invariants
+//!
+//! 1. A node is in one list, or in the hand of one thread. The compare-exchange that takes nodes
+//!    off a list hands them to its thread; the one that puts them on a list ends that.
+//! 2. Value and link of a node are written by the thread that has it in hand, and by no other. So a
+//!    link in a list stays what it is for as long as the node stays in the list.
+//! 3. **Whatever takes nodes off a list moves its tag on**, by the number of nodes or, for
+//!    [`pop_all`](IndexStack::pop_all), by one at first and by the rest later. Putting nodes on a
+//!    list may move it on and never moves it back. So if a compare-exchange finds the word that its
+//!    thread has loaded before, nothing was taken in between (or 2^bits values were, see
+//!    [`IndexStack::tag_bits`]), and by invariant 2 every link that the thread has followed since
+//!    is still true.
+//! 4. A thread may follow links of a list that has changed. It comes to other nodes of the same
+//!    stack then, which live, and its compare-exchange fails.
+//! 5. The tag of `free` counts the nodes that were taken for values, that of `full` those that were
+//!    emptied, and those that were taken in vain. The difference is the number of nodes in use.
+//!
+//! # Orderings
+//!
+//! | row | operation | order | pairs with | why |
+//! |-----|-----------|-------|------------|-----|
+//! | a | any load of a word, and its failed compare-exchange | Acquire | b | see the nodes of the list: value, links, and that they were made; the last reader of a free node is done with it |
+//! | b | the compare-exchange that puts nodes on a list | Release | a | publish them; that the value was read |
+//! | c | a link is stored | Release | d | whoever follows it at a wrong time finds a node that was made |
+//! | d | a link is followed to a node that is looked at | Acquire | c | as (c) |
+//! | e | the compare-exchange that takes nodes | Relaxed | - | hands out what (a) has seen |
+//! | f | fence before "nothing there" | SeqCst | f | the look stays behind our own puts and takes before it: what was put in elsewhere before, in real time, is seen |
+//!
+//! Every write to a word is a read-modify-write. So whatever value of it (a) reads, it is in the
+//! release sequence of every (b) before, and pairs with all of them.
+//!
+//! # Linearization points
+//!
+//! A push, or a batch: its compare-exchange on `full`. A pop that finds something: the same. A pop
+//! that does not: its last load of `full`. A refused push: its last load of `free`; nodes may be in
+//! hands at that moment, so "full" means that no node is free, and not that as many values are in.
+//!
+//! # ABA
+//!
+//! A thread loads `{t, A}`, and reads that `B` is next. It is held up while others take `A` and `B`
+//! and put `A` back, on top of `C`. A word of a name alone would be what it was, and the thread
+//! would make `B` the top: a node in the hand of somebody else. Here the word is `{t + 2, A}`.
+//!
+//! # Progress and scaling
+//!
+//! Lock-free: a compare-exchange fails only because another one did not. Each
+//! operation is two compare-exchanges, one on each word; a batch is two as well, and one more for
+//! each 32 nodes. All threads meet at the same two lines: more of them do not get more done, and
+//! losers pause before they try again, which is what keeps a word with one thread for long enough
+//! to be worth its transfer. There is no elimination of pushes against pops: it pays from about
+//! eight cores on.
+//!
+//! # Sources
+//!
+//! R. Kent Treiber, "Systems programming: coping with parallelism" (IBM RJ 5118, 1986), with the
+//! tag in the IBM System/370 Principles of Operation, appendix A.
+
+use core::fmt;
+use core::mem::needs_drop;
+
+use crossbeam_utils::CachePadded;
+
+use super::arena::{Arena, Fixed, Growing, Name};
+use crate::primitive::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use crate::primitive::{Backoff, Tagged, TaggedWord, fence, mutant, ord};
+
+/// The most nodes that are taken at a time for values that are yet to come, and after which those
+/// that were emptied are given back.
+const BATCH: usize = 32;
+
+/// The stack inside [`ArrayStack`](crate::stack::ArrayStack) and
+/// [`TaggedStack`](crate::stack::TaggedStack).
+pub struct IndexStack<T, A: Arena<T>> {
+    full: CachePadded<A::Word>,
+    free: CachePadded<A::Word>,
+    arena: A,
+    values: core::marker::PhantomData<T>,
+}
+
+/// A stack of a capacity that is given.
+pub type FixedStack<T> = IndexStack<T, Fixed<T>>;
+
+/// A stack that grows.
+pub type GrowingStack<T> = IndexStack<T, Growing<T>>;
+
+// SAFETY: the stack owns its values and hands each to one thread (invariant 1).
+unsafe impl<T: Send, A: Arena<T>> Send for IndexStack<T, A> {}
+// SAFETY: as for `Send`; no reference to a value is ever shared.
+unsafe impl<T: Send, A: Arena<T>> Sync for IndexStack<T, A> {}
+
+/// Nodes in hand, each with a link to the next, but for the last. `top` and `bottom` mean nothing
+/// if there are none.
+#[derive(Debug)]
+struct Chain<N> {
+    top: N,
+    bottom: N,
+    len: usize,
+}
+
+impl<T> FixedStack<T> {
+    /// The most nodes that leave 40 bits for the tag.
+    pub const MAX_CAPACITY: usize = <Fixed<T> as Arena<T>>::Word::MAX_NODES;
+
+    /// Creates an empty stack of that capacity, which is between 1 and
+    /// [`MAX_CAPACITY`](Self::MAX_CAPACITY); `None` if there is no memory for it.
+    pub fn fixed(capacity: usize) -> Option<Self> {
+        let arena = Fixed::new(capacity)?;
+        let names = arena.all();
+        let stack = Self::with(arena, capacity);
+        stack.add(names);
+        Some(stack)
+    }
+}
+
+impl<T> GrowingStack<T> {
+    /// Creates an empty stack.
+    ///
+    /// # Panics
+    ///
+    /// If the processor lacks what it takes.
+    #[track_caller]
+    pub fn growing() -> Self {
+        Self::with(Growing::new(), <Growing<T> as Arena<T>>::Word::MAX_NODES)
+    }
+
+    /// Makes room for that many values, or as many as there can be.
+    pub fn reserve(&self, capacity: usize) {
+        while self.arena.capacity() < capacity {
+            match self.arena.more() {
+                Some(names) => self.add(names),
+                None => return,
+            }
+        }
+    }
+}
+
+impl<T, A: Arena<T>> IndexStack<T, A> {
+    #[track_caller]
+    fn with(arena: A, nodes: usize) -> Self {
+        Self {
+            full: CachePadded::new(A::Word::new(nodes)),
+            free: CachePadded::new(A::Word::new(nodes)),
+            arena,
+            values: core::marker::PhantomData,
+        }
+    }
+
+    /// Adds nodes that are new to the free ones.
+    fn add(&self, names: impl Iterator<Item = Name<T, A>>) {
+        let mut chain = Self::no_nodes();
+        for name in names {
+            self.append(&mut chain, name);
+        }
+        self.put(&self.free, &chain, 0);
+    }
+
+    /// Puts a value on top.
+    ///
+    /// # Errors
+    ///
+    /// The value comes back if there is no free node and will be no more of them.
+    #[inline]
+    pub fn push(&self, value: T) -> Result<(), T> {
+        let Some(chain) = self.claim(1) else { return Err(value) };
+        self.fill(chain.top, value);
+        self.put(&self.full, &chain, 0);
+        Ok(())
+    }
+
+    /// Puts all values that there are nodes for on top, the last one uppermost, all at one moment.
+    ///
+    /// # Errors
+    ///
+    /// The first value for which there was no node, and the values after it.
+    pub fn push_many<I: Iterator<Item = T>>(&self, mut values: I) -> Result<(), (T, I)> {
+        let mut batch = Batch { stack: self, spare: Self::no_nodes(), filled: Self::no_nodes() };
+        while let Some(value) = values.next() {
+            if batch.spare.len == 0 {
+                // As many as are sure to be needed; or as many again, if that is not known.
+                let sure = values.size_hint().0.saturating_add(1);
+                match self.claim(sure.max(batch.filled.len).min(BATCH)) {
+                    Some(chain) => batch.spare = chain,
+                    None => return Err((value, values)),
+                }
+            }
+            batch.fill_next(value);
+        }
+        Ok(())
+    }
+
+    /// Takes the value on top.
+    #[inline]
+    pub fn pop(&self) -> Option<T> {
+        let chain = self.take(&self.full, 1)?;
+        let value = self.empty(chain.top);
+        self.put(&self.free, &chain, 0);
+        Some(value)
+    }
+
+    /// Takes all values at one moment.
+    pub fn pop_all(&self) -> Taken<'_, T, A> {
+        let none = <A::Word as TaggedWord>::NONE;
+        let mut backoff = Backoff::new();
+        let mut top = self.top(&self.full);
+        while let Some(seen) = top {
+            // By one now, as nobody has counted the values: invariant 3.
+            let step = if mutant!("index_stack.pop-all-same-tag") { 0 } else { 1 };
+            let new = Tagged { tag: seen.tag.wrapping_add(step), name: none };
+            // Relaxed: row e.
+            let failure = ord!("index_stack.a/pop_all", Acquire); // Acquire: row a.
+            match self.full.compare_exchange(seen, new, Relaxed, failure) {
+                Ok(()) => break,
+                Err(now) => {
+                    backoff.lost_race();
+                    top = if now.name == none { self.top(&self.full) } else { Some(now) };
+                }
+            }
+        }
+        let next = top.map_or(none, |seen| seen.name);
+        Taken { stack: self, next, emptied: Self::no_nodes(), counted: 1 }
+    }
+
+    /// Whether there is no value at this moment.
+    pub fn is_empty(&self) -> bool {
+        self.is_nothing_in(&self.full)
+    }
+
+    /// Whether there is no free node at this moment, and none could be added.
+    pub fn is_full(&self) -> bool {
+        self.is_nothing_in(&self.free)
+    }
+
+    fn is_nothing_in(&self, list: &A::Word) -> bool {
+        // SeqCst: as row f, for those who ask instead of taking.
+        fence(ord!("index_stack.f/is_nothing", SeqCst));
+        list.load(Relaxed).name == <A::Word as TaggedWord>::NONE
+    }
+
+    /// The number of nodes in use: values, and those in the hands of threads. Exact while nobody
+    /// pushes or pops, one less while a `Taken` has nodes; between 0 and the capacity always.
+    pub fn len(&self) -> usize {
+        // Acquire: row a. Whoever emptied a node took it before, so there are as many to be seen.
+        let emptied = self.full.load(ord!("index_stack.a/len", Acquire)).tag;
+        let taken = self.free.load(Relaxed).tag; // Relaxed: a gauge, cut off below.
+        let bits = self.tag_bits();
+        let used = taken.wrapping_sub(emptied) << (u64::BITS - bits) >> (u64::BITS - bits);
+        usize::try_from(used).unwrap_or(usize::MAX).min(self.arena.capacity())
+    }
+
+    /// How many nodes there are.
+    pub fn capacity(&self) -> usize {
+        self.arena.capacity()
+    }
+
+    /// The width of the tags: one comes back after 2^bits values.
+    pub fn tag_bits(&self) -> u32 {
+        self.full.tag_bits()
+    }
+
+    /// Free nodes for values, at least one, and at most so many; `None` if there are none and will
+    /// be no more.
+    #[inline]
+    fn claim(&self, most: usize) -> Option<Chain<Name<T, A>>> {
+        loop {
+            if let Some(chain) = self.take(&self.free, most) {
+                return Some(chain);
+            }
+            self.add(self.arena.more()?);
+        }
+    }
+
+    /// What a list begins with; `None` if there is nothing in it.
+    #[inline]
+    fn top(&self, list: &A::Word) -> Option<Tagged<Name<T, A>>> {
+        let none = <A::Word as TaggedWord>::NONE;
+        let seen = list.load(ord!("index_stack.a", Acquire)); // Acquire: row a.
+        if seen.name != none {
+            return Some(seen);
+        }
+        fence(ord!("index_stack.f", SeqCst)); // SeqCst: row f.
+        let seen = list.load(ord!("index_stack.a/fenced", Acquire)); // Acquire: row a.
+        (seen.name != none).then_some(seen)
+    }
+
+    /// Takes nodes off a list, at least one, and at most so many; `None` if there are none.
+    #[inline]
+    fn take(&self, list: &A::Word, most: usize) -> Option<Chain<Name<T, A>>> {
+        let mut backoff = Backoff::new();
+        let mut seen = self.top(list)?;
+        loop {
+            let (chain, rest) = self.follow(seen.name, most);
+            let new = Tagged { tag: seen.tag.wrapping_add(chain.len as u64), name: rest };
+            let failure = ord!("index_stack.a/again", Acquire); // Acquire: row a.
+            // Relaxed: row e.
+            match list.compare_exchange(seen, new, Relaxed, failure) {
+                Ok(()) => return Some(chain),
+                Err(now) => {
+                    backoff.lost_race();
+                    seen = match now.name {
+                        name if name == <A::Word as TaggedWord>::NONE => self.top(list)?,
+                        _ => now,
+                    };
+                }
+            }
+        }
+    }
+
+    /// The first nodes of the list that begins with `top`, and what comes after them; anything, if
+    /// the list has changed (invariant 4).
+    #[inline]
+    fn follow(&self, top: Name<T, A>, most: usize) -> (Chain<Name<T, A>>, Name<T, A>) {
+        let mut chain = Chain { top, bottom: top, len: 1 };
+        loop {
+            // Acquire: row d.
+            let rest = self.link_of(chain.bottom, ord!("index_stack.d", Acquire));
+            if chain.len == most || rest == <A::Word as TaggedWord>::NONE {
+                return (chain, rest);
+            }
+            chain.bottom = rest;
+            chain.len += 1;
+        }
+    }
+
+    /// Puts nodes that are in hand on a list, if there are any, and moves its tag on.
+    #[inline]
+    fn put(&self, list: &A::Word, chain: &Chain<Name<T, A>>, step: u64) {
+        if chain.len == 0 && step == 0 {
+            return;
+        }
+        let mut backoff = Backoff::new();
+        let mut seen = list.load(Acquire); // Acquire: row a; the link made of it is followed.
+        loop {
+            let top = if chain.len == 0 {
+                seen.name
+            } else {
+                self.set_link(chain.bottom, seen.name);
+                chain.top
+            };
+            let new = Tagged { tag: seen.tag.wrapping_add(step), name: top };
+            // Release, Acquire: rows b, a.
+            match list.compare_exchange(seen, new, ord!("index_stack.b", Release), Acquire) {
+                Ok(()) => return,
+                Err(now) => {
+                    seen = now;
+                    backoff.lost_race();
+                }
+            }
+        }
+    }
+
+    fn no_nodes() -> Chain<Name<T, A>> {
+        let none = <A::Word as TaggedWord>::NONE;
+        Chain { top: none, bottom: none, len: 0 }
+    }
+
+    /// Puts a node in hand on top of others.
+    fn append(&self, chain: &mut Chain<Name<T, A>>, name: Name<T, A>) {
+        if chain.len == 0 {
+            chain.bottom = name;
+        } else {
+            self.set_link(name, chain.top);
+        }
+        chain.top = name;
+        chain.len += 1;
+    }
+
+    #[inline]
+    fn link_of(&self, name: Name<T, A>, order: crate::primitive::Ordering) -> Name<T, A> {
+        // SAFETY: the name was read from a word (rows a, b) or a link (rows c, d), or is in hand.
+        <A::Word as TaggedWord>::load_link(&unsafe { self.arena.node(name) }.link, order)
+    }
+
+    #[inline]
+    fn set_link(&self, name: Name<T, A>, to: Name<T, A>) {
+        // SAFETY: the node is in hand.
+        let link = &unsafe { self.arena.node(name) }.link;
+        // Release: row c.
+        <A::Word as TaggedWord>::store_link(link, to, ord!("index_stack.c", Release));
+    }
+
+    /// Writes the value of a node in hand that holds none.
+    #[inline]
+    fn fill(&self, name: Name<T, A>, value: T) {
+        // SAFETY: the node is in hand.
+        let node = unsafe { self.arena.node(name) };
+        // SAFETY: so nobody else writes or reads its value (invariant 2).
+        node.value.with_mut(|place| unsafe { (*place).write(value) });
+    }
+
+    /// Moves the value out of a node in hand that holds one.
+    #[inline]
+    fn empty(&self, name: Name<T, A>) -> T {
+        // SAFETY: the node is in hand.
+        let node = unsafe { self.arena.node(name) };
+        // SAFETY: so nobody else writes or reads its value (invariant 2); it came from `full`,
+        // where every node holds one.
+        node.value.with_mut(|place| unsafe { (*place).assume_init_read() })
+    }
+}
+
+/// A batch of values on its way in. Where it ends, also by a panic of whoever makes the values,
+/// those that are there go in, and the nodes that were taken in vain go back.
+struct Batch<'a, T, A: Arena<T>> {
+    stack: &'a IndexStack<T, A>,
+    spare: Chain<Name<T, A>>,
+    filled: Chain<Name<T, A>>,
+}
+
+impl<T, A: Arena<T>> Batch<'_, T, A> {
+    /// Fills the first of the spare nodes, of which there is one at least.
+    fn fill_next(&mut self, value: T) {
+        let name = self.spare.top;
+        self.spare.top = self.stack.link_of(name, Relaxed); // Relaxed: ours.
+        self.spare.len -= 1;
+        self.stack.fill(name, value);
+        self.stack.append(&mut self.filled, name);
+    }
+}
+
+impl<T, A: Arena<T>> Drop for Batch<'_, T, A> {
+    fn drop(&mut self) {
+        let Self { stack, spare, filled } = self;
+        // Invariant 5: nodes that were taken in vain count as emptied.
+        stack.put(&stack.full, filled, spare.len as u64);
+        stack.put(&stack.free, spare, 0);
+    }
+}
+
+/// All values that a stack had, the uppermost first. Gives nodes back 32 at a time.
+pub struct Taken<'a, T, A: Arena<T>> {
+    stack: &'a IndexStack<T, A>,
+    next: Name<T, A>,
+    /// Nodes whose value is out.
+    emptied: Chain<Name<T, A>>,
+    /// By how much the tag has been moved on for nodes that were not given back yet.
+    counted: u64,
+}
+
+// SAFETY: the nodes are in hand, and their values may change threads.
+unsafe impl<T: Send, A: Arena<T>> Send for Taken<'_, T, A> {}
+// SAFETY: a shared reference does not get at them.
+unsafe impl<T: Send, A: Arena<T>> Sync for Taken<'_, T, A> {}
+
+impl<T, A: Arena<T>> Taken<'_, T, A> {
+    /// Whether there are values left.
+    pub fn is_empty(&self) -> bool {
+        self.next == <A::Word as TaggedWord>::NONE
+    }
+
+    fn give_back(&mut self) {
+        let IndexStack { full, free, .. } = self.stack;
+        let emptied = core::mem::replace(&mut self.emptied, IndexStack::<T, A>::no_nodes());
+        let step = (emptied.len as u64).saturating_sub(core::mem::take(&mut self.counted));
+        self.stack.put(free, &emptied, 0);
+        // Invariant 5: the others that were emptied.
+        self.stack.put(full, &IndexStack::<T, A>::no_nodes(), step);
+    }
+}
+
+impl<T, A: Arena<T>> Iterator for Taken<'_, T, A> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        if self.is_empty() {
+            return None;
+        }
+        let name = self.next;
+        let value = self.stack.empty(name);
+        self.next = self.stack.link_of(name, Relaxed); // Relaxed: ours.
+        if self.emptied.len == 0 {
+            self.emptied.top = name;
+        }
+        self.emptied.bottom = name;
+        self.emptied.len += 1;
+        if self.emptied.len == BATCH || self.is_empty() {
+            self.give_back();
+        }
+        Some(value)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        if self.is_empty() { (0, Some(0)) } else { (1, Some(self.stack.capacity())) }
+    }
+}
+
+/// Drops what an iterator still has, also if a destructor panics.
+struct Rest<I: Iterator>(I);
+
+impl<I: Iterator> Drop for Rest<I> {
+    fn drop(&mut self) {
+        self.0.by_ref().for_each(drop);
+    }
+}
+
+fn drop_all<I: Iterator>(values: I) {
+    let mut rest = Rest(values);
+    rest.0.by_ref().for_each(drop);
+}
+
+impl<T, A: Arena<T>> Drop for Taken<'_, T, A> {
+    fn drop(&mut self) {
+        drop_all(self.by_ref());
+    }
+}
+
+impl<T, A: Arena<T>> Drop for IndexStack<T, A> {
+    fn drop(&mut self) {
+        if needs_drop::<T>() {
+            drop_all(core::iter::from_fn(|| self.pop()));
+        }
+    }
+}
+
+impl<T, A: Arena<T>> fmt::Debug for IndexStack<T, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IndexStack")
+            .field("len", &self.len())
+            .field("capacity", &self.capacity())
+            .finish()
+    }
+}
+
+impl<T, A: Arena<T>> fmt::Debug for Taken<'_, T, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Taken").field("is_empty", &self.is_empty()).finish()
+    }
+}
