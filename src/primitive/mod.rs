@@ -50,6 +50,8 @@ pub(crate) mod signals;
 mod tagged;
 #[cfg(feature = "std")]
 mod thread_number;
+#[cfg(feature = "alloc")]
+mod total;
 #[cfg(not(all(loom, feature = "loom")))]
 mod wait_many;
 
@@ -80,6 +82,8 @@ pub use scope::{Private, Scope};
 pub(crate) use tagged::{IndexWord, Tagged, TaggedWord, WideWord};
 #[cfg(feature = "std")]
 pub(crate) use thread_number::thread_number;
+#[cfg(feature = "alloc")]
+pub(crate) use total::TotalU64;
 // Where there is no `std`, it is the kernel's id.
 #[cfg(feature = "std")]
 pub(crate) use thread_number::thread_number as this_thread;

@@ -8,8 +8,12 @@
 //! Both are first in, first out, for any number of producers and consumers, and allocate only when
 //! they are made.
 
+mod ahead;
 mod array;
+mod batch;
 mod blocking;
 
-pub use array::{ArrayQueue, IntoIter};
+pub use ahead::Ahead;
+pub use array::{ArrayQueue, Drain, IntoIter, TryIter, TryPopError, TryPushError};
+pub use batch::{Sink, Source};
 pub use blocking::{BlockingQueue, PopError, PushError, PushErrorReason};

@@ -84,7 +84,7 @@ pub use relock::{Fair, Plain, Reader, Relock, Spinning, Upgradable, Writer};
 #[cfg(feature = "std")]
 pub use relock::{Inheriting, Reentrant};
 #[cfg(feature = "alloc")]
-pub use ring::{PopError, PushError, Ring};
+pub use ring::{PopError, PopRun, PushError, PushRun, Ring, TryPopError, TryPushError};
 pub use rwlock::RwLock;
 pub use semaphore::{MAX_PERMITS, Refusal, Semaphore};
 pub use seq_lock::SeqLock;

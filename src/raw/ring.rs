@@ -19,17 +19,21 @@
 //! ```
 //!
 //! `one_lap` is the power of two above the capacity, so any capacity works, and `p + 1` of a slot
-//! is never `p + one_lap`. Positions have 63 bits; with capacity *c* they are used up after more
-//! than 2^61 pushes whatever *c* is: centuries at any rate.
+//! is never `p + one_lap`. Positions have 63 bits and go round: whatever the capacity is, the same
+//! one comes again after at least 2^62 pushes (seven centuries, if no two of them take less than
+//! the five nanoseconds of one locked instruction). Even that does harm only to a thread that has
+//! been in the middle of one and the same operation all the while.
 //!
 //! # Invariants
 //!
-//! 1. The compare-exchange that moves `tail` past a position gives its slot to one pusher, the one
-//!    that moves `head` gives it to one popper; between that and the store of the stamp nobody else
-//!    touches the value.
+//! 1. The compare-exchange that moves `tail` past positions gives their slots to one pusher, the
+//!    one that moves `head` gives them to one popper; between that and the store of its stamp
+//!    nobody else touches the value of a slot. Nothing of a user's is called in between.
 //! 2. `tail` does not move once CLOSED is set. So whoever reads `CLOSED | p` with `head == p` knows
 //!    that the ring is empty for good.
-//! 3. `head <= tail <= head + capacity`, in positions.
+//! 3. `head <= tail <= head + capacity`, in positions. A move of `tail` past *p* comes after the
+//!    move of `head` past the position one lap before (by rows d and a), and the move of `head`
+//!    past *p* after that of `tail` (by rows b and c): also in the total order of row e.
 //!
 //! # Orderings
 //!
@@ -39,26 +43,43 @@
 //! | b | push stores the stamp | Release | c | publish the value |
 //! | c | pop loads the stamp | Acquire | b | see the value |
 //! | d | pop stores the stamp | Release | a | our read of the value is over |
-//! | e | compare-exchange of `head`, `tail` | Relaxed | - | hands out a position; (a) to (d) order the slot |
-//! | f | fence before "full" | SeqCst | f, g | the look stays behind our own stores before it: a pop that came before in real time is seen |
-//! | g | fence before "empty" | SeqCst | f, g | as (f), for a push |
+//! | e | read-modify-writes that move `head`, `tail` | SeqCst | f, g | hand out positions, in the one total order in which (f) and (g) look; the slots are ordered by (a) to (d) |
+//! | f | loads of `tail`, then `head`, before "full" | SeqCst | e | a pop that came before is seen |
+//! | g | loads of `head`, then `tail`, before "empty" | SeqCst | e | a push that came before is seen |
 //! | h | close sets CLOSED | Release | i | publish what came before the end |
 //! | i | load of the tail once CLOSED was seen | Acquire | h | see it |
 //!
 //! # Linearization points
 //!
-//! A push or pop that succeeds: its compare-exchange. A refusal: the load of the other end after
-//! the fence. An operation that finds a position handed out but not yet published waits for it
-//! rather than answer "full" or "empty" falsely; it is therefore **not lock-free**: a thread that
-//! is preempted between its two steps holds up those that come to the same slot. They pause, then
-//! yield, then sleep for up to a millisecond at a time, so that a thread of lower priority gets to
-//! finish.
+//! A push or pop that succeeds, alone or as a run: its compare-exchange, which takes all positions
+//! of a run at once. An answer "empty": its load of `tail`. It found `head == p` before, so `head`
+//! is at least *p* there, `tail` is *p*, and by invariant 3 `head` is too. An answer "full": its
+//! load of `head`, likewise, and so are [`Ring::is_empty`], [`Ring::is_full`] and [`Ring::len`],
+//! which finds the same tail before and after. All of these are accesses in the one total order of
+//! `SeqCst` operations, which agrees with what happens before what. On x86-64 the loads among them
+//! are plain ones: the barrier is in the locked instructions of those who push and pop. What is
+//! *not* promised: that an answer is a fence for other accesses of its caller.
+//!
+//! An operation that finds a position handed out but not yet published waits for it rather than
+//! answer "full" or "empty" falsely; it is therefore **not lock-free**: a thread that is preempted
+//! between its two steps holds up those that come to the same slot. They pause, then yield, then
+//! sleep for up to a millisecond at a time, so that a thread of lower priority gets to finish. The
+//! `try_` forms say "busy" instead: they found, with `head` or `tail` at one position before and
+//! after, that its slot is not free for them though the ring is neither full nor empty.
+//!
+//! [`Ring::force_push`] on a full ring moves `head` first, which is its linearization point, and
+//! then `tail`. Until it has moved that, its slot keeps the stamp of the displaced value: pushes
+//! find neither room nor "full", and pops that come to the slot find neither a value nor "empty".
+//! So both wait, and nobody is told of the moment in between, but for `is_empty`, `is_full` and
+//! `len`, which look at `head` and `tail` alone.
 //!
 //! # Scaling
 //!
 //! A push or a pop is one compare-exchange on its end's line and one plain store to the slot's
 //! line. Pushers contend for `tail`, poppers for `head`; the two ends are on lines of their own and
-//! look at each other only when the ring seems full or empty.
+//! look at each other only when the ring seems full or empty. A run of *n* is one compare-exchange
+//! and *n* stores. A lost race is followed by pauses that double, so that of many pushers most are
+//! away from the line while one succeeds.
 //!
 //! # Sources
 //!
@@ -72,11 +93,15 @@ use core::mem::MaybeUninit;
 
 use crossbeam_utils::CachePadded;
 
+use super::AbortOnUnwind;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use crate::primitive::{AtomicU64, Backoff, UnsafeCell, fence, mutant, ord};
+use crate::primitive::{AtomicU64, Backoff, TotalU64, UnsafeCell, mutant, ord};
 
 /// Set in `tail` by [`Ring::close`].
 const CLOSED: u64 = 1 << 63;
+
+/// The bits of a position.
+const POSITION: u64 = CLOSED - 1;
 
 /// Why a push was refused; the value comes back.
 #[derive(Debug)]
@@ -96,11 +121,41 @@ pub enum PopError {
     Closed,
 }
 
+/// Why a push that does not wait was refused; the value comes back.
+#[derive(Debug)]
+pub enum TryPushError<T> {
+    /// Every slot was taken.
+    Full(T),
+    /// The ring was closed.
+    Closed(T),
+    /// Somebody else was in the middle of an operation on the slot.
+    Busy(T),
+}
+
+/// Why a pop that does not wait found nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TryPopError {
+    /// No slot was full.
+    Empty,
+    /// No slot was full and none will be.
+    Closed,
+    /// Somebody else was in the middle of an operation on the slot.
+    Busy,
+}
+
+/// Why there are no places to push to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NoPlace {
+    Full,
+    Closed,
+    Busy,
+}
+
 /// The ring inside [`ArrayQueue`](crate::queue::ArrayQueue) and
 /// [`BlockingQueue`](crate::queue::BlockingQueue).
 pub struct Ring<T> {
-    head: CachePadded<AtomicU64>,
-    tail: CachePadded<AtomicU64>,
+    head: CachePadded<TotalU64>,
+    tail: CachePadded<TotalU64>,
     slots: Box<[Slot<T>]>,
     one_lap: u64,
 }
@@ -132,101 +187,311 @@ impl<T> Ring<T> {
 
     /// As [`new`](Self::new), for a capacity above zero; `None` if there is no memory for it.
     pub fn try_new(capacity: usize) -> Option<Self> {
+        Self::starting_at(capacity, 0)
+    }
+
+    /// A ring whose first position is this one, to come to the last one soon.
+    fn starting_at(capacity: usize, first: u64) -> Option<Self> {
+        let one_lap = (capacity as u64 + 1).next_power_of_two();
+        let index = first & (one_lap - 1);
+        let (lap, next_lap) = (first - index, (first - index + one_lap) & POSITION);
         let mut slots = Vec::new();
         slots.try_reserve_exact(capacity).ok()?;
-        slots.extend((0..capacity as u64).map(|position| Slot {
-            stamp: AtomicU64::new(position),
+        slots.extend((0..capacity as u64).map(|i| Slot {
+            stamp: AtomicU64::new(if i < index { next_lap } else { lap } + i),
             value: UnsafeCell::new(MaybeUninit::uninit()),
         }));
         Some(Self {
-            head: CachePadded::new(AtomicU64::new(0)),
-            tail: CachePadded::new(AtomicU64::new(0)),
+            head: CachePadded::new(TotalU64::new(first)),
+            tail: CachePadded::new(TotalU64::new(first)),
             slots: slots.into_boxed_slice(),
-            one_lap: (capacity as u64 + 1).next_power_of_two(),
+            one_lap,
         })
     }
 
     /// Appends `value`.
+    #[inline]
     pub fn push(&self, value: T) -> Result<(), PushError<T>> {
-        let mut backoff = Backoff::new();
-        let mut tail = self.tail.load(Relaxed); // Relaxed: row e decides.
-        loop {
-            if tail & CLOSED != 0 {
-                self.see_closed();
-                return Err(PushError::Closed(value));
+        match self.claim_places::<true>(1) {
+            Ok((position, _)) => {
+                // SAFETY: just claimed.
+                unsafe { self.put(position, value) };
+                Ok(())
             }
+            Err(NoPlace::Closed) => Err(PushError::Closed(value)),
+            Err(NoPlace::Full | NoPlace::Busy) => Err(PushError::Full(value)),
+        }
+    }
+
+    /// Appends `value`, and does not wait for anybody.
+    #[inline]
+    pub fn try_push(&self, value: T) -> Result<(), TryPushError<T>> {
+        match self.claim_places::<false>(1) {
+            Ok((position, _)) => {
+                // SAFETY: just claimed.
+                unsafe { self.put(position, value) };
+                Ok(())
+            }
+            Err(NoPlace::Full) => Err(TryPushError::Full(value)),
+            Err(NoPlace::Closed) => Err(TryPushError::Closed(value)),
+            Err(NoPlace::Busy) => Err(TryPushError::Busy(value)),
+        }
+    }
+
+    /// Claims up to `max` places behind each other, at least one, for values that leave one after
+    /// the other. `max` is not 0.
+    #[inline]
+    pub fn push_run(&self, max: usize) -> Result<PushRun<'_, T>, PushError<()>> {
+        match self.claim_places::<true>(max) {
+            Ok((position, left)) => Ok(PushRun { ring: self, position, left }),
+            Err(NoPlace::Closed) => Err(PushError::Closed(())),
+            Err(NoPlace::Full | NoPlace::Busy) => Err(PushError::Full(())),
+        }
+    }
+
+    /// Appends `value`; to a full ring in place of the oldest, which is returned. Not for rings
+    /// that are closed.
+    #[inline]
+    pub fn force_push(&self, value: T) -> Option<T> {
+        let mut backoff = Backoff::new();
+        loop {
+            match self.claim_places::<true>(1) {
+                Ok((position, _)) => {
+                    // SAFETY: just claimed.
+                    unsafe { self.put(position, value) };
+                    return None;
+                }
+                Err(reason) => debug_assert_ne!(reason, NoPlace::Closed),
+            }
+            let tail = self.tail.load(Relaxed); // Relaxed: row e decides, of the head.
             let slot = self.slot(tail);
-            let stamp = slot.stamp.load(ord!("ring.a", Acquire)); // Acquire: row a.
-            if stamp == tail {
-                let next = self.after(tail);
-                // Relaxed: row e.
-                match self.tail.compare_exchange_weak(tail, next, Relaxed, Relaxed) {
-                    Ok(_) => {
-                        // SAFETY: the slot is ours (invariant 1), and empty by its stamp.
-                        slot.value.with_mut(|place| unsafe { (*place).write(value) });
-                        slot.stamp.store(tail + 1, ord!("ring.b", Release)); // Release: row b.
-                        return Ok(());
-                    }
-                    Err(now) => {
-                        tail = now;
-                        backoff.lost_race();
-                    }
-                }
-            } else {
-                if stamp + self.one_lap == tail + 1 {
-                    // Full, or a pop of the value that is one lap old is under way.
-                    fence(ord!("ring.f", SeqCst)); // SeqCst: row f.
-                    if self.head.load(Relaxed) + self.one_lap == tail {
-                        return Err(PushError::Full(value));
-                    }
-                }
+            // Acquire: row c.
+            let stamp = slot.stamp.load(ord!("ring.c/force_push", Acquire));
+            let head = tail.wrapping_sub(self.one_lap) & POSITION;
+            if stamp != head + 1 {
+                // Just popped; or the value that is one lap old is still being pushed.
                 backoff.wait_for_other();
-                tail = self.tail.load(Relaxed);
+                continue;
+            }
+            let next = self.after(head);
+            // SeqCst: row e.
+            match self.head.compare_exchange_weak(head, next, ord!("ring.e/force_push", SeqCst)) {
+                Ok(_) => {
+                    // The head was one lap behind, so `tail` is the tail, and stays it: its slot is
+                    // ours, and has not the stamp that pushes look for.
+                    if !mutant!("ring.displace-without-place") {
+                        // SeqCst: row e.
+                        self.tail.swap(self.after(tail), ord!("ring.e/force_push", SeqCst));
+                    }
+                    // SAFETY: the slot is ours (invariant 1), and full by its stamp.
+                    let old = slot.value.with_mut(|place| unsafe {
+                        core::mem::replace(&mut *place, MaybeUninit::new(value)).assume_init()
+                    });
+                    // Release: row b.
+                    slot.stamp.store(tail + 1, ord!("ring.b/force_push", Release));
+                    return Some(old);
+                }
+                Err(_) => backoff.lost_race(),
             }
         }
     }
 
     /// Takes the oldest value.
+    #[inline]
     pub fn pop(&self) -> Result<T, PopError> {
+        match self.claim_values::<true>(1) {
+            // SAFETY: just claimed.
+            Ok((position, _)) => Ok(unsafe { self.take(position) }),
+            Err(TryPopError::Closed) => Err(PopError::Closed),
+            Err(TryPopError::Empty | TryPopError::Busy) => Err(PopError::Empty),
+        }
+    }
+
+    /// Takes the oldest value, and does not wait for anybody.
+    #[inline]
+    pub fn try_pop(&self) -> Result<T, TryPopError> {
+        let (position, _) = self.claim_values::<false>(1)?;
+        // SAFETY: just claimed.
+        Ok(unsafe { self.take(position) })
+    }
+
+    /// Claims up to `max` of the oldest values, at least one. `max` is not 0.
+    #[inline]
+    pub fn pop_run(&self, max: usize) -> Result<PopRun<'_, T>, PopError> {
+        match self.claim_values::<true>(max) {
+            Ok((position, left)) => Ok(PopRun { ring: self, position, left }),
+            Err(TryPopError::Closed) => Err(PopError::Closed),
+            Err(TryPopError::Empty | TryPopError::Busy) => Err(PopError::Empty),
+        }
+    }
+
+    /// Claims up to `max` places, at least one: the first position, and how many. Only if `WAIT` is
+    /// false can they be busy.
+    #[inline(always)]
+    fn claim_places<const WAIT: bool>(&self, max: usize) -> Result<(u64, usize), NoPlace> {
+        debug_assert!(max > 0);
+        let mut backoff = Backoff::new();
+        let mut tail = self.tail.load(Relaxed); // Relaxed: row e decides.
+        loop {
+            if tail & CLOSED != 0 {
+                self.see_closed();
+                return Err(NoPlace::Closed);
+            }
+            let slot = self.slot(tail);
+            let stamp = slot.stamp.load(ord!("ring.a", Acquire)); // Acquire: row a.
+            if stamp == tail {
+                let (mut end, mut count) = (self.after(tail), 1);
+                // After a lap at the latest, a slot has the stamp of the first again.
+                while count < max && self.slot(end).stamp.load(ord!("ring.a/run", Acquire)) == end {
+                    (end, count) = (self.after(end), count + 1);
+                }
+                // SeqCst: row e.
+                match self.tail.compare_exchange_weak(tail, end, ord!("ring.e", SeqCst)) {
+                    Ok(_) => return Ok((tail, count)),
+                    Err(now) => {
+                        tail = now;
+                        backoff.lost_race();
+                    }
+                }
+                continue;
+            }
+            let now = self.tail.load_total(ord!("ring.f", SeqCst)); // SeqCst: row f.
+            if now != tail {
+                tail = now;
+                backoff.lost_race();
+                continue;
+            }
+            let head = self.head.load_total(ord!("ring.f", SeqCst)); // SeqCst: row f.
+            if (head + self.one_lap) & POSITION == tail {
+                return Err(NoPlace::Full);
+            }
+            // The value that is one lap old is still being popped, or was meanwhile.
+            if WAIT {
+                backoff.wait_for_other();
+                tail = self.tail.load(Relaxed);
+            } else if slot.stamp.load(Relaxed) == stamp {
+                return Err(NoPlace::Busy);
+            }
+        }
+    }
+
+    /// Claims up to `max` values, at least one: the first position, and how many. Only if `WAIT` is
+    /// false can they be busy.
+    #[inline(always)]
+    fn claim_values<const WAIT: bool>(&self, max: usize) -> Result<(u64, usize), TryPopError> {
+        debug_assert!(max > 0);
         let mut backoff = Backoff::new();
         let mut head = self.head.load(Relaxed); // Relaxed: row e decides.
         loop {
             let slot = self.slot(head);
             let stamp = slot.stamp.load(ord!("ring.c", Acquire)); // Acquire: row c.
             if stamp == head + 1 {
-                let next = self.after(head);
-                // Relaxed: row e.
-                match self.head.compare_exchange_weak(head, next, Relaxed, Relaxed) {
-                    Ok(_) => {
-                        // SAFETY: the slot is ours (invariant 1), and full by its stamp.
-                        let value =
-                            slot.value.with_mut(|place| unsafe { (*place).assume_init_read() });
-                        // Release: row d.
-                        slot.stamp.store(head + self.one_lap, ord!("ring.d", Release));
-                        return Ok(value);
-                    }
+                let (mut end, mut count) = (self.after(head), 1);
+                while count < max
+                    && self.slot(end).stamp.load(ord!("ring.c/run", Acquire)) == end + 1
+                {
+                    (end, count) = (self.after(end), count + 1);
+                }
+                // SeqCst: row e.
+                match self.head.compare_exchange_weak(head, end, ord!("ring.e", SeqCst)) {
+                    Ok(_) => return Ok((head, count)),
                     Err(now) => {
                         head = now;
                         backoff.lost_race();
                     }
                 }
-            } else {
-                if stamp == head {
-                    // Empty, or a push is under way.
-                    fence(ord!("ring.g", SeqCst)); // SeqCst: row g.
-                    let tail = self.tail.load(Relaxed);
-                    if tail & !CLOSED == head {
-                        if tail & CLOSED == 0 {
-                            return Err(PopError::Empty);
-                        }
-                        self.see_closed();
-                        return Err(PopError::Closed);
+                continue;
+            }
+            let now = self.head.load_total(ord!("ring.g", SeqCst)); // SeqCst: row g.
+            if now != head {
+                head = now;
+                backoff.lost_race();
+                continue;
+            }
+            // With any other stamp the value one lap before is still being taken; and then perhaps
+            // displaced, which leaves another one in its place.
+            if stamp == head || mutant!("ring.empty-while-displaced") {
+                let tail = self.tail.load_total(ord!("ring.g", SeqCst)); // SeqCst: row g.
+                if tail & POSITION == head {
+                    if tail & CLOSED == 0 {
+                        return Err(TryPopError::Empty);
                     }
+                    self.see_closed();
+                    return Err(TryPopError::Closed);
                 }
+            }
+            // A push is under way, or was until now.
+            if WAIT {
                 backoff.wait_for_other();
                 head = self.head.load(Relaxed);
+            } else if slot.stamp.load(Relaxed) == stamp {
+                return Err(TryPopError::Busy);
             }
         }
+    }
+
+    /// Writes and publishes a value.
+    ///
+    /// # Safety
+    ///
+    /// The position was claimed by this caller, for its place, and is published once.
+    #[inline(always)]
+    unsafe fn put(&self, position: u64, value: T) {
+        let slot = self.slot(position);
+        // SAFETY: the slot is ours (invariant 1), and empty by its stamp.
+        slot.value.with_mut(|place| unsafe { (*place).write(value) });
+        slot.stamp.store(position + 1, ord!("ring.b", Release)); // Release: row b.
+    }
+
+    /// Reads a value and leaves its place to others.
+    ///
+    /// # Safety
+    ///
+    /// The position was claimed by this caller, for its value, and is left once.
+    #[inline(always)]
+    unsafe fn take(&self, position: u64) -> T {
+        let slot = self.slot(position);
+        // SAFETY: the slot is ours (invariant 1), and full by its stamp.
+        let value = slot.value.with_mut(|place| unsafe { (*place).assume_init_read() });
+        let free = (position + self.one_lap) & POSITION;
+        slot.stamp.store(free, ord!("ring.d", Release)); // Release: row d.
+        value
+    }
+
+    /// As [`push`](Self::push), when there is nobody else.
+    pub fn push_mut(&mut self, value: T) -> Result<(), PushError<T>> {
+        let (head, tail) = (*self.head.get_mut(), *self.tail.get_mut());
+        if tail & CLOSED != 0 {
+            return Err(PushError::Closed(value));
+        }
+        if (head + self.one_lap) & POSITION == tail {
+            return Err(PushError::Full(value));
+        }
+        *self.tail.get_mut() = self.after(tail);
+        let slot = self.slot_mut(tail);
+        slot.value.get_mut().write(value);
+        *slot.stamp.get_mut() = tail + 1;
+        Ok(())
+    }
+
+    /// As [`pop`](Self::pop), when there is nobody else.
+    pub fn pop_mut(&mut self) -> Result<T, PopError> {
+        let (head, tail) = (*self.head.get_mut(), *self.tail.get_mut());
+        if tail & POSITION == head {
+            return Err(if tail & CLOSED == 0 { PopError::Empty } else { PopError::Closed });
+        }
+        *self.head.get_mut() = self.after(head);
+        let free = (head + self.one_lap) & POSITION;
+        let slot = self.slot_mut(head);
+        *slot.stamp.get_mut() = free;
+        // SAFETY: between head and tail slots are full, when nobody is in the middle of anything;
+        // the head has moved on, so nobody reads this one again.
+        Ok(unsafe { slot.value.get_mut().assume_init_read() })
+    }
+
+    /// Drops all values, when there is nobody else; the rest also if a destructor panics.
+    pub fn clear(&mut self) {
+        drop_all(self, |ring| ring.pop_mut().ok());
     }
 
     /// Refuses pushes from now on, and says whether it did not already. A push is either refused or
@@ -241,6 +506,7 @@ impl<T> Ring<T> {
 
     /// Makes what came before `close` visible to a thread that has found CLOSED set. It stays set,
     /// and the tail stays where it is, so this reads it again.
+    #[cold]
     fn see_closed(&self) {
         self.tail.load(ord!("ring.i", Acquire)); // Acquire: row i.
     }
@@ -255,33 +521,40 @@ impl<T> Ring<T> {
         self.slots.len()
     }
 
-    /// The number of values, exact while nobody pushes or pops, between 0 and the capacity always.
+    /// The number of values at a moment between call and return.
     pub fn len(&self) -> usize {
+        // SeqCst: as row f, for those who ask instead of pushing.
+        let look = |end: &TotalU64| end.load_total(ord!("ring.f/len", SeqCst));
+        let mut tail = look(&self.tail);
         loop {
-            let tail = self.tail.load(Relaxed);
-            let head = self.head.load(Relaxed);
-            // Both at one moment, as far as a gauge can tell.
-            if self.tail.load(Relaxed) == tail {
-                return self.distance(head, tail & !CLOSED);
+            let head = look(&self.head);
+            let now = look(&self.tail);
+            if now == tail {
+                return self.distance(head, tail & POSITION);
             }
+            tail = now;
         }
     }
 
-    /// Whether there is no value at this moment.
+    /// Whether there is no value at a moment between call and return.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         // SeqCst: as row g, for those who ask instead of popping.
-        fence(ord!("ring.g/is_empty", SeqCst));
-        self.head.load(Relaxed) == self.tail.load(Relaxed) & !CLOSED
+        let look = |end: &TotalU64| end.load_total(ord!("ring.g/is_empty", SeqCst));
+        let head = look(&self.head);
+        head == look(&self.tail) & POSITION
     }
 
-    /// Whether there is no free place at this moment.
+    /// Whether there is no free place at a moment between call and return.
+    #[inline]
     pub fn is_full(&self) -> bool {
         // SeqCst: as row f, for those who ask instead of pushing.
-        fence(ord!("ring.f/is_full", SeqCst));
-        let tail = self.tail.load(Relaxed) & !CLOSED;
-        self.head.load(Relaxed) + self.one_lap == tail
+        let look = |end: &TotalU64| end.load_total(ord!("ring.f/is_full", SeqCst));
+        let tail = look(&self.tail) & POSITION;
+        (look(&self.head) + self.one_lap) & POSITION == tail
     }
 
+    /// How far apart they are, in values.
     fn distance(&self, head: u64, tail: u64) -> usize {
         let mask = self.one_lap - 1;
         let (from, to) = (head & mask, tail & mask);
@@ -295,9 +568,10 @@ impl<T> Ring<T> {
         } else {
             capacity
         };
-        len.min(capacity) as usize
+        len as usize
     }
 
+    #[inline(always)]
     fn slot(&self, position: u64) -> &Slot<T> {
         let index = (position & (self.one_lap - 1)) as usize;
         debug_assert!(index < self.slots.len());
@@ -305,32 +579,125 @@ impl<T> Ring<T> {
         unsafe { self.slots.get_unchecked(index) }
     }
 
+    fn slot_mut(&mut self, position: u64) -> &mut Slot<T> {
+        let index = (position & (self.one_lap - 1)) as usize;
+        &mut self.slots[index]
+    }
+
+    #[inline(always)]
     fn after(&self, position: u64) -> u64 {
         let index = position & (self.one_lap - 1);
         if index + 1 < self.slots.len() as u64 {
             position + 1
         } else {
             // The first place, one lap on; bit 63 is not a lap's.
-            ((position & !(self.one_lap - 1)) + self.one_lap) & !CLOSED
+            (position - index + self.one_lap) & POSITION
         }
     }
 }
 
+/// Places that were claimed together. Each needs its value: until then, whoever comes to it waits.
+#[derive(Debug)]
+#[must_use = "those who come to these places wait for their values"]
+pub struct PushRun<'a, T> {
+    ring: &'a Ring<T>,
+    position: u64,
+    left: usize,
+}
+
+impl<T> PushRun<'_, T> {
+    /// How many places there still are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.left
+    }
+
+    /// Puts a value into the next place, and publishes it.
+    ///
+    /// # Panics
+    ///
+    /// If there is no next place.
+    #[inline]
+    pub fn put(&mut self, value: T) {
+        assert!(self.left > 0, "lockwork: more values than places were claimed for");
+        // SAFETY: one of those claimed, and the next in turn.
+        unsafe { self.ring.put(self.position, value) };
+        self.position = self.ring.after(self.position);
+        self.left -= 1;
+    }
+}
+
+impl<T> Drop for PushRun<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.left > 0 {
+            // Others would wait for ever; no code of ours gets here.
+            let _abort = AbortOnUnwind;
+            panic!("lockwork: places were claimed and not filled");
+        }
+    }
+}
+
+/// Values that were claimed together, oldest first. Those who come to their places wait until they
+/// are taken out or dropped.
+#[derive(Debug)]
+#[must_use = "those who come to these places wait until they are left"]
+pub struct PopRun<'a, T> {
+    ring: &'a Ring<T>,
+    position: u64,
+    left: usize,
+}
+
+impl<T> Iterator for PopRun<'_, T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        if self.left == 0 {
+            return None;
+        }
+        let position = self.position;
+        self.position = self.ring.after(position);
+        self.left -= 1;
+        // SAFETY: one of those claimed, and the next in turn.
+        Some(unsafe { self.ring.take(position) })
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<T> ExactSizeIterator for PopRun<'_, T> {}
+
+impl<T> Drop for PopRun<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.left > 0 {
+            drop_all(self, Iterator::next);
+        }
+    }
+}
+
+/// Drops what `next` gives, also if a destructor has panicked.
+fn drop_all<O, T>(owner: &mut O, next: fn(&mut O) -> Option<T>) {
+    struct Rest<'a, O, T>(&'a mut O, fn(&mut O) -> Option<T>);
+
+    impl<O, T> Drop for Rest<'_, O, T> {
+        fn drop(&mut self) {
+            while self.1(self.0).is_some() {}
+        }
+    }
+
+    let rest = Rest(owner, next);
+    while next(rest.0).is_some() {}
+}
+
 impl<T> Drop for Ring<T> {
     fn drop(&mut self) {
-        /// Drops what is left, also if a destructor has panicked.
-        struct Rest<'a, T>(&'a Ring<T>);
-
-        impl<T> Drop for Rest<'_, T> {
-            fn drop(&mut self) {
-                while self.0.pop().is_ok() {}
-            }
-        }
-
         if core::mem::needs_drop::<T>() {
-            let rest = Rest(self);
-            while self.pop().is_ok() {}
-            drop(rest);
+            self.clear();
         }
     }
 }

@@ -169,6 +169,7 @@ pub(super) fn boot() {
     assert!(KERNEL.queue.borrow().is_empty());
     UNVARIED.set(false);
     GRAVES.with_borrow_mut(Vec::clear);
+    super::total_order::boot();
 }
 
 /// Says that from here on an object could be freed: whoever touches one of its atomics afterwards

@@ -31,6 +31,7 @@ pub(super) mod backend;
 mod explore;
 mod kernel;
 pub(super) mod pi;
+pub(super) mod total_order;
 
 pub use backend::{
     AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Futex, Futex64, UnsafeCell, fence, heavy_fence,
