@@ -3,8 +3,7 @@
 use core::fmt;
 use core::iter::FusedIterator;
 
-use super::batch::{Source, fill_from, sealed};
-use crate::raw::PushRun;
+use super::batch::{Source, sealed};
 
 /// Values that are asked for at a time.
 const HELD: usize = 16;
@@ -69,8 +68,8 @@ impl<I: Iterator> sealed::Source<I::Item> for Ahead<I> {
         self.to.min(max)
     }
 
-    fn fill(&mut self, run: PushRun<'_, I::Item>) {
-        fill_from(&mut core::iter::from_fn(|| self.next_held()), run);
+    fn fill(&mut self, count: usize, put: impl FnMut(I::Item)) {
+        core::iter::from_fn(|| self.next_held()).take(count).for_each(put);
     }
 }
 

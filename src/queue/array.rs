@@ -214,7 +214,7 @@ impl<T> ArrayQueue<T> {
     /// assert_eq!(queue.push_many(&mut jobs.drain(..)), 0);
     /// ```
     #[doc(alias("push_bulk", "enqueue_bulk", "push_batch", "extend"))]
-    pub fn push_many<S: Source<T> + ?Sized>(&self, values: &mut S) -> usize {
+    pub fn push_many<S: Source<T>>(&self, values: &mut S) -> usize {
         batch::push_many(&self.ring, values).0
     }
 
@@ -275,7 +275,7 @@ impl<T> ArrayQueue<T> {
     /// assert_eq!(batch, [1, 2, 3]);
     /// ```
     #[doc(alias("pop_bulk", "dequeue_bulk", "pop_batch", "drain_into"))]
-    pub fn pop_many<S: Sink<T> + ?Sized>(&self, into: &mut S, max: usize) -> usize {
+    pub fn pop_many<S: Sink<T>>(&self, into: &mut S, max: usize) -> usize {
         batch::pop_many(&self.ring, into, max).0
     }
 

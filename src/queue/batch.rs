@@ -4,7 +4,7 @@ use alloc::collections::{VecDeque, vec_deque};
 use alloc::vec::{self, Vec};
 use core::array;
 
-use crate::raw::{PopError, PopRun, PushError, PushRun, Ring};
+use crate::raw::{PopError, PushError, Ring};
 
 /// Values for [`push_many`](super::ArrayQueue::push_many): what is pushed is taken from the front,
 /// and what does not fit stays.
@@ -54,22 +54,20 @@ pub trait Source<T>: sealed::Source<T> {}
 pub trait Sink<T>: sealed::Sink<T> {}
 
 pub(super) mod sealed {
-    use super::{PopRun, PushRun};
-
     pub trait Source<T> {
         /// How many values there are to take, `max` at most; makes them ready first.
         fn ready(&mut self, max: usize) -> usize;
 
-        /// Moves as many values as there are places for; so many are ready. Does not unwind.
-        fn fill(&mut self, run: PushRun<'_, T>);
+        /// Gives `put` this many values; so many are ready. Does not unwind, if `put` does not.
+        fn fill(&mut self, count: usize, put: impl FnMut(T));
     }
 
     pub trait Sink<T> {
         /// Makes room for up to `max` values, at least one, and says for how many.
         fn room(&mut self, max: usize) -> usize;
 
-        /// Moves all of them in, for which there is room. Does not unwind.
-        fn empty(&mut self, run: PopRun<'_, T>);
+        /// Moves all of them in, for which there is room. Does not unwind, if `values` do not.
+        fn empty(&mut self, values: impl ExactSizeIterator<Item = T>);
     }
 }
 
@@ -77,7 +75,7 @@ pub(super) mod sealed {
 /// was full or closed.
 pub(super) fn push_many<T>(
     ring: &Ring<T>,
-    values: &mut (impl Source<T> + ?Sized),
+    values: &mut impl Source<T>,
 ) -> (usize, Result<(), PushError<()>>) {
     let mut pushed = 0;
     loop {
@@ -86,9 +84,9 @@ pub(super) fn push_many<T>(
             return (pushed, Ok(()));
         }
         match ring.push_run(ready) {
-            Ok(run) => {
+            Ok(mut run) => {
                 pushed += run.len();
-                values.fill(run);
+                values.fill(run.len(), |value| run.put(value));
             }
             Err(refused) => return (pushed, Err(refused)),
         }
@@ -99,7 +97,7 @@ pub(super) fn push_many<T>(
 /// was empty, or that and closed.
 pub(super) fn pop_many<T>(
     ring: &Ring<T>,
-    into: &mut (impl Sink<T> + ?Sized),
+    into: &mut impl Sink<T>,
     max: usize,
 ) -> (usize, Result<(), PopError>) {
     let mut popped = 0;
@@ -116,14 +114,6 @@ pub(super) fn pop_many<T>(
     (popped, Ok(()))
 }
 
-/// Moves values from an iterator that is known to have them.
-#[inline]
-pub(super) fn fill_from<T>(values: &mut impl Iterator<Item = T>, mut run: PushRun<'_, T>) {
-    for value in values.take(run.len()) {
-        run.put(value);
-    }
-}
-
 macro_rules! sources {
     ($([$($parameters:tt)*] $type:ty;)*) => {$(
         impl<$($parameters)*> Source<T> for $type {}
@@ -135,8 +125,8 @@ macro_rules! sources {
             }
 
             #[inline]
-            fn fill(&mut self, run: PushRun<'_, T>) {
-                fill_from(self, run);
+            fn fill(&mut self, count: usize, put: impl FnMut(T)) {
+                self.take(count).for_each(put);
             }
         }
     )*};
@@ -161,8 +151,8 @@ macro_rules! collections {
             }
 
             #[inline]
-            fn fill(&mut self, run: PushRun<'_, T>) {
-                fill_from(&mut self.drain(..run.len()), run);
+            fn fill(&mut self, count: usize, put: impl FnMut(T)) {
+                self.drain(..count).for_each(put);
             }
         }
 
@@ -180,12 +170,13 @@ impl<T> sealed::Sink<T> for Vec<T> {
     }
 
     #[inline]
-    fn empty(&mut self, run: PopRun<'_, T>) {
-        let count = run.len();
-        for (place, value) in self.spare_capacity_mut().iter_mut().zip(run) {
+    fn empty(&mut self, values: impl ExactSizeIterator<Item = T>) {
+        let mut count = 0;
+        for (place, value) in self.spare_capacity_mut().iter_mut().zip(values) {
             place.write(value);
+            count += 1;
         }
-        // SAFETY: there is room for all of the run, so as many places were written to.
+        // SAFETY: so many places behind the last value were written to.
         unsafe { self.set_len(self.len() + count) };
     }
 }
@@ -198,8 +189,8 @@ impl<T> sealed::Sink<T> for VecDeque<T> {
     }
 
     #[inline]
-    fn empty(&mut self, run: PopRun<'_, T>) {
-        for value in run {
+    fn empty(&mut self, values: impl ExactSizeIterator<Item = T>) {
+        for value in values {
             self.push_back(value);
         }
     }

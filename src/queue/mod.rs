@@ -12,6 +12,7 @@ mod ahead;
 mod array;
 mod batch;
 mod blocking;
+pub mod spsc;
 
 pub use ahead::Ahead;
 pub use array::{ArrayQueue, Drain, IntoIter, TryIter, TryPopError, TryPushError};

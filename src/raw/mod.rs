@@ -47,6 +47,8 @@ mod rwlock;
 mod semaphore;
 mod seq_lock;
 mod spin_lock;
+#[cfg(feature = "alloc")]
+pub mod spsc;
 #[cfg(feature = "std")]
 mod stripes;
 mod wait_any;
@@ -84,7 +86,7 @@ pub use relock::{Fair, Plain, Reader, Relock, Spinning, Upgradable, Writer};
 #[cfg(feature = "std")]
 pub use relock::{Inheriting, Reentrant};
 #[cfg(feature = "alloc")]
-pub use ring::{PopError, PopRun, PushError, PushRun, Ring, TryPopError, TryPushError};
+pub use ring::{PopError, PushError, Ring, TryPopError, TryPushError};
 pub use rwlock::RwLock;
 pub use semaphore::{MAX_PERMITS, Refusal, Semaphore};
 pub use seq_lock::SeqLock;

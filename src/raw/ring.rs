@@ -275,13 +275,14 @@ impl<T> Ring<T> {
             }
             let next = self.after(head);
             // SeqCst: row e.
-            match self.head.compare_exchange_weak(head, next, ord!("ring.e/force_push", SeqCst)) {
+            match self.head.compare_exchange_weak(head, next, SeqCst) {
                 Ok(_) => {
                     // The head was one lap behind, so `tail` is the tail, and stays it: its slot is
                     // ours, and has not the stamp that pushes look for.
                     if !mutant!("ring.displace-without-place") {
-                        // SeqCst: row e.
-                        self.tail.swap(self.after(tail), ord!("ring.e/force_push", SeqCst));
+                        // SeqCst: row e. (It leaves the ring as full as it was: what it would do
+                        // otherwise, no answer shows.)
+                        self.tail.swap(self.after(tail), SeqCst);
                     }
                     // SAFETY: the slot is ours (invariant 1), and full by its stamp.
                     let old = slot.value.with_mut(|place| unsafe {
@@ -709,5 +710,187 @@ impl<T> fmt::Debug for Ring<T> {
             .field("capacity", &self.capacity())
             .field("closed", &self.is_closed())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    use std::thread;
+
+    use super::*;
+
+    /// Rings of several capacities that come to their last position after a few steps.
+    fn before_the_last_position() -> impl Iterator<Item = Ring<u64>> {
+        [1_usize, 2, 3, 5, 7, 8].into_iter().flat_map(|capacity| {
+            let one_lap = (capacity as u64 + 1).next_power_of_two();
+            let last_lap = POSITION & !(one_lap - 1);
+            (0..capacity as u64)
+                .map(move |index| Ring::starting_at(capacity, last_lap - one_lap + index).unwrap())
+        })
+    }
+
+    #[test]
+    fn positions_go_round() {
+        for mut ring in before_the_last_position() {
+            let capacity = ring.capacity() as u64;
+            let start = ring.tail.load(Relaxed);
+            let (mut model, mut next) = (VecDeque::new(), 0..);
+            for round in 0..12 * capacity {
+                let want = if round % 5 < 3 { capacity } else { 1 };
+                while (model.len() as u64) < want {
+                    let value = next.next().unwrap();
+                    match round % 3 {
+                        0 => assert!(ring.push(value).is_ok()),
+                        1 => assert!(ring.try_push(value).is_ok()),
+                        _ => ring.push_run(1).unwrap().put(value),
+                    }
+                    model.push_back(value);
+                }
+                assert_eq!(ring.len(), model.len());
+                assert_eq!(ring.is_full(), model.len() == ring.capacity());
+                assert_eq!(ring.is_empty(), model.is_empty());
+                if ring.is_full() {
+                    assert!(matches!(ring.push(7), Err(PushError::Full(7))));
+                    assert!(matches!(ring.try_push(7), Err(TryPushError::Full(7))));
+                    let value = next.next().unwrap();
+                    assert_eq!(ring.force_push(value), model.pop_front());
+                    model.push_back(value);
+                }
+                for _ in 0..=round % capacity {
+                    match round % 4 {
+                        0 => assert_eq!(ring.pop().ok(), model.pop_front()),
+                        1 => assert_eq!(ring.try_pop().ok(), model.pop_front()),
+                        2 => assert_eq!(ring.pop_mut().ok(), model.pop_front()),
+                        _ => {
+                            if let Ok(run) = ring.pop_run(2) {
+                                run.for_each(|value| assert_eq!(Some(value), model.pop_front()));
+                            }
+                        }
+                    }
+                }
+            }
+            assert!(ring.tail.load(Relaxed) < start, "still before the last position");
+            ring.clear();
+            assert_eq!(
+                (ring.pop(), ring.try_pop()),
+                (Err(PopError::Empty), Err(TryPopError::Empty))
+            );
+            assert!(ring.close());
+            assert_eq!(ring.pop(), Err(PopError::Closed));
+        }
+    }
+
+    #[test]
+    fn positions_go_round_under_several_threads() {
+        for ring in before_the_last_position() {
+            const EACH: u64 = 2_000;
+            let (ring, sum, count) = (&ring, &AtomicU64::new(0), &AtomicU64::new(0));
+            thread::scope(|s| {
+                for i in 0..2 {
+                    s.spawn(move || {
+                        for value in 0..EACH {
+                            while ring.push(i * EACH + value).is_err() {
+                                thread::yield_now();
+                            }
+                        }
+                    });
+                    s.spawn(move || {
+                        while count.load(Relaxed) < 2 * EACH {
+                            match ring.pop_run(3) {
+                                Ok(run) => run.for_each(|value| {
+                                    sum.fetch_add(value, Relaxed);
+                                    count.fetch_add(1, Relaxed);
+                                }),
+                                Err(_) => thread::yield_now(),
+                            }
+                        }
+                    });
+                }
+            });
+            assert_eq!(sum.load(Relaxed), (0..2 * EACH).sum());
+        }
+    }
+
+    /// A thread that has its position and does not go on: others are told so, or where there is
+    /// more room than that one place, are not held up.
+    #[test]
+    fn a_stalled_operation_is_told_of() {
+        let ring = Ring::new(3);
+        let mut stalled = ring.push_run(1).unwrap();
+        assert_eq!(ring.try_push(2).map_err(drop), Ok(()));
+        assert_eq!(ring.try_pop(), Err(TryPopError::Busy));
+        assert_eq!((ring.len(), ring.is_empty()), (2, false));
+        assert!(ring.try_push(3).is_ok());
+        // All places are taken: that much is certain without the stalled one.
+        assert!(matches!(ring.try_push(4), Err(TryPushError::Full(4))));
+        assert!(matches!(ring.push(4), Err(PushError::Full(4))));
+        stalled.put(1);
+        drop(stalled);
+        assert_eq!([ring.try_pop(), ring.try_pop()], [Ok(1), Ok(2)]);
+
+        let mut stalled = ring.pop_run(1).unwrap();
+        assert_eq!((ring.len(), ring.try_pop()), (0, Err(TryPopError::Empty)));
+        assert!(ring.try_push(5).is_ok() && ring.try_push(6).is_ok());
+        assert!(matches!(ring.try_push(7), Err(TryPushError::Busy(7))));
+        assert!(!ring.is_full());
+        assert_eq!(stalled.next(), Some(3));
+        assert!(ring.try_push(7).is_ok());
+        drop(stalled);
+
+        let ring = Ring::new(1);
+        assert!(ring.push(1).is_ok());
+        let stalled = ring.pop_run(1).unwrap();
+        // Empty, but a displacement would look the same from here.
+        assert_eq!((ring.try_pop(), ring.is_empty()), (Err(TryPopError::Busy), true));
+        drop(stalled);
+        assert_eq!(ring.try_pop(), Err(TryPopError::Empty));
+    }
+
+    /// Whoever waits for a stalled operation goes on when that does.
+    #[test]
+    fn a_stalled_operation_is_waited_for() {
+        let ring = Ring::new(2);
+        thread::scope(|s| {
+            let mut stalled = ring.push_run(1).unwrap();
+            let consumer = s.spawn(|| ring.pop());
+            thread::sleep(std::time::Duration::from_millis(3)); // let it come to sleep, mostly
+            stalled.put('a');
+            assert_eq!(consumer.join().unwrap(), Ok('a'));
+            drop(stalled);
+
+            assert!(ring.push('b').is_ok() && ring.push('c').is_ok());
+            let mut stalled = ring.pop_run(1).unwrap();
+            let producer = s.spawn(|| ring.push('d').is_ok());
+            thread::sleep(std::time::Duration::from_millis(3));
+            assert_eq!(stalled.next(), Some('b'));
+            assert!(producer.join().unwrap());
+        });
+        assert_eq!([ring.pop(), ring.pop()], [Ok('c'), Ok('d')]);
+    }
+
+    /// Values of a run that nobody takes are dropped, and their places are free.
+    #[test]
+    fn a_run_that_is_dropped_is_left() {
+        let ring = Ring::new(3);
+        let mut run = ring.push_run(3).unwrap();
+        let token = std::sync::Arc::new(());
+        (0..3).for_each(|_| run.put(token.clone()));
+        drop(run);
+        let mut run = ring.pop_run(3).unwrap();
+        assert_eq!(run.len(), 3);
+        drop(run.next());
+        drop(run);
+        assert_eq!(std::sync::Arc::strong_count(&token), 1);
+        assert_eq!(
+            ring.push_run(9)
+                .map(|mut run| {
+                    (0..3).for_each(|_| run.put(token.clone()));
+                    run.len()
+                })
+                .ok(),
+            Some(0)
+        );
     }
 }

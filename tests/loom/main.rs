@@ -34,6 +34,7 @@ mod ring;
 mod rwlock;
 mod semaphore;
 mod seq_lock;
+mod spsc;
 mod stack;
 mod support;
 mod wait_any;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use lockwork::model::{Explore, thread};
-use lockwork::queue::ArrayQueue;
+use lockwork::queue::{ArrayQueue, TryPopError, TryPushError};
 
 use crate::support::{Watched, beside};
 
@@ -90,7 +90,7 @@ fn laps(capacity: usize, values: u32) -> impl Fn() + Send + Sync + 'static {
 
 #[test]
 fn laps_with_one_place() {
-    Explore::new("ring, laps, 1 place").preemptions(3).at_least(10_000).run(&[()], laps(1, 3));
+    Explore::new("ring, laps, 1 place").preemptions(2).at_least(1_000).run(&[()], laps(1, 3));
 }
 
 #[test]
@@ -317,6 +317,183 @@ fn is_full_and_is_full() {
         .preemptions(3)
         .at_least(30)
         .run(NOT_BOTH, one_sees_the_other(&[1, 2], [clear; 2], [|queue| queue.is_full(); 2]));
+}
+
+#[test]
+fn len_and_len() {
+    Explore::new("ring, len and len")
+        .preemptions(3)
+        .at_least(30)
+        .run(NOT_BOTH, one_sees_the_other(&[], [fill; 2], [|queue| queue.len() == 0; 2]));
+}
+
+// Operations that do not wait.
+
+/// An operation in flight is told of, and so is a queue without one.
+#[test]
+fn try_pop_beside_a_push() {
+    Explore::new("ring, try_pop").unbounded().at_least(30).run(
+        &[("empty", vec![1]), ("busy", vec![1]), ("popped", vec![])],
+        || {
+            let queue = queue(1, []);
+            let other = beside(&queue, |queue| queue.push(1).unwrap());
+            let answer = match queue.try_pop() {
+                Ok(1) => "popped",
+                Err(TryPopError::Empty) => "empty",
+                Err(TryPopError::Busy) => "busy",
+                Ok(_) => "another value",
+            };
+            other.join().unwrap();
+            (answer, drain(&queue))
+        },
+    );
+}
+
+#[test]
+fn try_push_beside_a_pop() {
+    Explore::new("ring, try_push").unbounded().at_least(30).run(
+        &[("full", vec![]), ("busy", vec![]), ("pushed", vec![2])],
+        || {
+            let queue = queue(1, [1]);
+            let other = beside(&queue, |queue| queue.pop().unwrap());
+            let answer = match queue.try_push(2) {
+                Ok(()) => "pushed",
+                Err(TryPushError::Full(2)) => "full",
+                Err(TryPushError::Busy(2)) => "busy",
+                Err(_) => "another value",
+            };
+            other.join().unwrap();
+            (answer, drain(&queue))
+        },
+    );
+}
+
+// Runs.
+
+fn pop_two(queue: &ArrayQueue<u32>) -> Vec<u32> {
+    let mut values = Vec::new();
+    queue.pop_many(&mut values, 2);
+    values
+}
+
+/// A run takes places whose last values were popped one by one.
+#[test]
+fn run_of_places() {
+    Explore::new("ring, run of places").preemptions(2).at_least(100).run(
+        &[(0, vec![]), (1, vec![3]), (2, vec![3, 4])],
+        || {
+            let queue = queue(2, [1, 2]);
+            let other = beside(&queue, |queue| [queue.pop(), queue.pop()]);
+            let pushed = queue.push_many(&mut [3, 4].into_iter());
+            assert_eq!(other.join().unwrap(), [Some(1), Some(2)]);
+            (pushed, drain(&queue))
+        },
+    );
+}
+
+/// A run takes values that were pushed one by one.
+#[test]
+fn run_sees_all_values() {
+    Explore::new("ring, run of values").preemptions(2).at_least(100).run(
+        &[(vec![], vec![1, 2]), (vec![1], vec![2]), (vec![1, 2], vec![])],
+        || {
+            let queue = queue(2, []);
+            let other = beside(&queue, |queue| {
+                queue.push(1).unwrap();
+                queue.push(2).unwrap();
+            });
+            let popped = pop_two(&queue);
+            other.join().unwrap();
+            (popped, drain(&queue))
+        },
+    );
+}
+
+/// Nothing comes between the values of a run.
+#[test]
+fn batch_beside_a_push() {
+    Explore::new("ring, batch and push").preemptions(3).at_least(80).run(
+        &[vec![1, 2, 3], vec![3, 1, 2]],
+        || {
+            let queue = queue(3, []);
+            let other = beside(&queue, |queue| queue.push_many(&mut vec![1, 2]));
+            queue.push(3).unwrap();
+            assert_eq!(other.join().unwrap(), 2);
+            drain(&queue)
+        },
+    );
+}
+
+#[test]
+fn batch_beside_a_pop() {
+    Explore::new("ring, batch and pop").preemptions(3).at_least(80).run(
+        &[(vec![1, 2], Some(3)), (vec![2, 3], Some(1))],
+        || {
+            let queue = queue(3, [1, 2, 3]);
+            let other = beside(&queue, pop_two);
+            let popped = queue.pop();
+            (other.join().unwrap(), popped)
+        },
+    );
+}
+
+// In place of the oldest.
+
+/// Nobody is told of the moment in which the old value is gone and the new one is not there.
+#[test]
+fn displaced_while_popped() {
+    Explore::new("ring, displaced and popped").preemptions(3).at_least(100).run(
+        &[(Some(1), Some(2), vec![]), (None, Some(1), vec![2])],
+        || {
+            let queue = queue(1, [1]);
+            let other = beside(&queue, |queue| queue.force_push(2));
+            let popped = queue.pop();
+            let displaced = other.join().unwrap();
+            assert_eq!(queue.len(), usize::from(displaced.is_none()));
+            (displaced, popped, drain(&queue))
+        },
+    );
+}
+
+/// What is displaced is seen whole, also if its push was in flight.
+#[test]
+fn displaced_is_seen() {
+    Explore::new("ring, displaced").preemptions(3).at_least(100).run(
+        &[(Ok(()), Some(1), vec![2]), (Err(1), None, vec![2])],
+        || {
+            let queue = queue(1, []);
+            let other = beside(&queue, |queue| queue.push(1));
+            let displaced = queue.force_push(2);
+            (other.join().unwrap(), displaced, drain(&queue))
+        },
+    );
+}
+
+/// A push beside a displacement is refused: the queue is full before and after.
+#[test]
+fn full_while_displaced() {
+    Explore::new("ring, full while displaced").preemptions(3).at_least(50).run(
+        &[(Some(1), Err(3), vec![2])],
+        || {
+            let queue = queue(1, [1]);
+            let other = beside(&queue, |queue| queue.force_push(2));
+            let pushed = queue.push(3);
+            (other.join().unwrap(), pushed, drain(&queue))
+        },
+    );
+}
+
+#[test]
+fn displaced_twice() {
+    Explore::new("ring, displaced twice").preemptions(2).at_least(50).run(
+        &[(Some(1), Some(2), vec![3]), (Some(3), Some(1), vec![2])],
+        || {
+            let queue = queue(1, [1]);
+            let other = beside(&queue, |queue| queue.force_push(2));
+            let displaced = queue.force_push(3);
+            (other.join().unwrap(), displaced, drain(&queue))
+        },
+    );
 }
 
 /// A gauge may be late, but not beyond the bounds.
