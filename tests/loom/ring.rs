@@ -44,7 +44,7 @@ fn drain(queue: &ArrayQueue<u32>) -> Vec<u32> {
 /// What came before the push is seen after the pop.
 #[test]
 fn hand_over() {
-    Explore::new("ring, hand-over").unbounded().at_least(100).run(&[None, Some(1)], || {
+    Explore::new("ring, hand-over").preemptions(3).at_least(100).run(&[None, Some(1)], || {
         let queue = Arc::new(ArrayQueue::new(1));
         let producer = beside(&queue, |queue| {
             let watched = Watched::new(0);
@@ -379,7 +379,7 @@ fn pop_two(queue: &ArrayQueue<u32>) -> Vec<u32> {
 /// A run takes places whose last values were popped one by one.
 #[test]
 fn run_of_places() {
-    Explore::new("ring, run of places").preemptions(2).at_least(100).run(
+    Explore::new("ring, run of places").preemptions(2).at_least(50).run(
         &[(0, vec![]), (1, vec![3]), (2, vec![3, 4])],
         || {
             let queue = queue(2, [1, 2]);
