@@ -1,5 +1,6 @@
 //! Side by side measurements of lockwork and its peers.
 //!
+//! Peers: std, parking_lot, usync, crossbeam, concurrent-queue, kanal, flume, rtrb, seqlock, pthread (and glibc's adaptive mutex).
 //! Peers: std, parking_lot, usync, crossbeam-utils and -epoch, seqlock, pthread (and glibc's
 //! adaptive mutex).
 //! All are in one binary and take part in one run; the [`harness`] says how a figure comes about
@@ -18,6 +19,7 @@
 //! cargo bench -p lockwork-bench --bench semaphore # alone, taking turns, release(16) to 16
 //! cargo bench -p lockwork-bench --bench stack     # one thread, then 2 and 8; batches
 //! cargo bench -p lockwork-bench --bench once      # what is made once, and sequence locks
+//! cargo bench -p lockwork-bench --bench queue     # one thread, many, batches, two ends: 15 min
 //! cargo bench -p lockwork-bench --bench pi        # priority inheritance; as root, its wake-ups
 //! cargo bench -p lockwork-bench --bench micro     # criterion: single-thread fast paths
 //! ```
@@ -43,6 +45,9 @@
 //!
 //! # Layout
 //!
+//! [`locks`], [`rwlocks`], [`condvars`], [`semaphores`], [`meetings`], [`onces`] and [`queues`] hold the
+//! adapters, [`scenarios`] what is done with them, `benches/*.rs` the grids and bars, `src/bin/`
+//! the counting tools.
 //! A module for each family of types holds the adapters, such as [`locks`]; [`scenarios`] what is
 //! done with them, `benches/*.rs` the grids and bars, `src/bin/` the counting tools.
 
@@ -52,6 +57,7 @@ pub mod harness;
 pub mod locks;
 pub mod meetings;
 pub mod onces;
+pub mod queues;
 pub mod priority;
 pub mod rwlocks;
 pub mod scenarios;

@@ -34,7 +34,7 @@ impl TotalU64 {
     }
 
     #[inline(always)]
-    pub(crate) fn compare_exchange_weak(
+    pub(crate) fn compare_exchange_weak_total(
         &self,
         current: u64,
         new: u64,
@@ -46,7 +46,7 @@ impl TotalU64 {
     }
 
     #[inline(always)]
-    pub(crate) fn swap(&self, value: u64, order: Ordering) -> u64 {
+    pub(crate) fn swap_total(&self, value: u64, order: Ordering) -> u64 {
         #[cfg(all(loom, feature = "loom"))]
         let order = total_order::before_write(order);
         self.0.swap(value, order)

@@ -275,14 +275,14 @@ impl<T> Ring<T> {
             }
             let next = self.after(head);
             // SeqCst: row e.
-            match self.head.compare_exchange_weak(head, next, SeqCst) {
+            match self.head.compare_exchange_weak_total(head, next, SeqCst) {
                 Ok(_) => {
                     // The head was one lap behind, so `tail` is the tail, and stays it: its slot is
                     // ours, and has not the stamp that pushes look for.
                     if !mutant!("ring.displace-without-place") {
                         // SeqCst: row e. (It leaves the ring as full as it was: what it would do
                         // otherwise, no answer shows.)
-                        self.tail.swap(self.after(tail), SeqCst);
+                        self.tail.swap_total(self.after(tail), SeqCst);
                     }
                     // SAFETY: the slot is ours (invariant 1), and full by its stamp.
                     let old = slot.value.with_mut(|place| unsafe {
@@ -342,12 +342,12 @@ impl<T> Ring<T> {
             let stamp = slot.stamp.load(ord!("ring.a", Acquire)); // Acquire: row a.
             if stamp == tail {
                 let (mut end, mut count) = (self.after(tail), 1);
-                // After a lap at the latest, a slot has the stamp of the first again.
+                // Acquire: row a. After a lap at the latest, a slot has the first one's stamp.
                 while count < max && self.slot(end).stamp.load(ord!("ring.a/run", Acquire)) == end {
                     (end, count) = (self.after(end), count + 1);
                 }
                 // SeqCst: row e.
-                match self.tail.compare_exchange_weak(tail, end, ord!("ring.e", SeqCst)) {
+                match self.tail.compare_exchange_weak_total(tail, end, ord!("ring.e", SeqCst)) {
                     Ok(_) => return Ok((tail, count)),
                     Err(now) => {
                         tail = now;
@@ -388,13 +388,14 @@ impl<T> Ring<T> {
             let stamp = slot.stamp.load(ord!("ring.c", Acquire)); // Acquire: row c.
             if stamp == head + 1 {
                 let (mut end, mut count) = (self.after(head), 1);
+                // Acquire: row c.
                 while count < max
                     && self.slot(end).stamp.load(ord!("ring.c/run", Acquire)) == end + 1
                 {
                     (end, count) = (self.after(end), count + 1);
                 }
                 // SeqCst: row e.
-                match self.head.compare_exchange_weak(head, end, ord!("ring.e", SeqCst)) {
+                match self.head.compare_exchange_weak_total(head, end, ord!("ring.e", SeqCst)) {
                     Ok(_) => return Ok((head, count)),
                     Err(now) => {
                         head = now;
@@ -716,7 +717,6 @@ impl<T> fmt::Debug for Ring<T> {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
-    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
     use std::thread;
 
     use super::*;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use lockwork::queue::ArrayQueue;
+use lockwork::queue::{Ahead, ArrayQueue, Sink, Source, TryPopError, TryPushError};
 
 use super::support::random::{Rng, seed};
 use super::support::scaled;
@@ -262,4 +262,211 @@ fn a_place_that_was_freed_is_found() {
         left.sort_unstable();
         assert!(left.into_iter().eq(0..tokens));
     }
+}
+
+// In place of the oldest, and what is for one thread alone.
+
+#[test]
+fn force_push_displaces_the_oldest_of_a_full_queue() {
+    for capacity in [1, 2, 3, 8] {
+        let queue = ArrayQueue::new(capacity);
+        for i in 0..capacity {
+            assert_eq!(queue.force_push(i), None);
+        }
+        for i in capacity..5 * capacity {
+            assert_eq!(queue.force_push(i), Some(i - capacity));
+            assert!(queue.is_full());
+        }
+        assert_eq!(queue.pop(), Some(4 * capacity));
+        assert_eq!(queue.force_push(7), None);
+    }
+}
+
+#[test]
+fn what_is_displaced_is_not_dropped() {
+    let drops = AtomicUsize::new(0);
+    let queue = ArrayQueue::new(1);
+    assert!(queue.force_push(Counted(&drops, 1)).is_none());
+    let displaced = queue.force_push(Counted(&drops, 2));
+    assert_eq!((drops.load(Relaxed), displaced.map(|value| value.1)), (0, Some(1)));
+    drop(queue);
+    assert_eq!(drops.load(Relaxed), 2);
+}
+
+#[test]
+fn exclusive_forms_do_as_the_shared_ones() {
+    for capacity in [1, 2, 3, 8] {
+        let mut queue = ArrayQueue::new(capacity);
+        let mut next = 0;
+        for round in 0..6 * capacity {
+            while queue.len() < capacity {
+                let pushed = if next % 2 == 0 { queue.push_mut(next) } else { queue.push(next) };
+                assert_eq!(pushed, Ok(()));
+                next += 1;
+            }
+            assert_eq!(queue.push_mut(99), Err(99));
+            for i in 0..=round % capacity {
+                let oldest = next - queue.len();
+                let popped = if i % 2 == 0 { queue.pop_mut() } else { queue.pop() };
+                assert_eq!(popped, Some(oldest));
+            }
+        }
+        let oldest = next - queue.len();
+        assert!(queue.drain().eq(oldest..next));
+        assert_eq!(queue.pop_mut(), None);
+    }
+}
+
+#[test]
+fn drain_drops_what_is_not_asked_for() {
+    let drops = AtomicUsize::new(0);
+    let mut queue = ArrayQueue::new(4);
+    for i in 0..4 {
+        assert!(queue.push(Counted(&drops, i)).is_ok());
+    }
+    let mut values = queue.drain();
+    assert_eq!((values.len(), values.next().map(|value| value.1)), (4, Some(0)));
+    drop(values);
+    assert_eq!((drops.load(Relaxed), queue.len()), (4, 0));
+    assert!(queue.push(Counted(&drops, 4)).is_ok());
+    // Leaked, it keeps the rest.
+    std::mem::forget(queue.drain());
+    assert_eq!(queue.len(), 1);
+}
+
+#[test]
+fn try_iter_takes_one_by_one() {
+    let queue = ArrayQueue::new(4);
+    queue.push_many(&mut vec![1, 2, 3]);
+    let mut values = queue.try_iter();
+    assert_eq!((values.next(), queue.len()), (Some(1), 2));
+    queue.push(4).unwrap();
+    assert_eq!(values.by_ref().collect::<Vec<_>>(), [2, 3, 4]);
+    queue.push(5).unwrap();
+    assert_eq!(values.next(), Some(5), "asked again");
+}
+
+#[test]
+fn try_forms_say_full_and_empty() {
+    let queue = ArrayQueue::new(1);
+    assert_eq!(queue.try_pop(), Err::<u8, _>(TryPopError::Empty));
+    assert_eq!(queue.try_push(1), Ok(()));
+    let refused = queue.try_push(2).unwrap_err();
+    assert_eq!((refused, format!("{refused:?}")), (TryPushError::Full(2), "Full(..)".to_owned()));
+    assert_eq!(queue.try_pop(), Ok(1));
+}
+
+// Batches.
+
+/// Batches of all sizes on queues of all fillings agree with a deque.
+#[test]
+fn batches_agree_with_a_deque() {
+    let mut rng = Rng::stream(seed(), 1);
+    for capacity in [1, 2, 3, 7, 64] {
+        let (queue, mut model) = (ArrayQueue::new(capacity), VecDeque::new());
+        let mut next = 0_u64;
+        for _ in 0..5_000 {
+            let count = rng.below(2 * capacity as u64 + 2) as usize;
+            if rng.one_in(2) {
+                let mut batch: Vec<u64> = (next..).take(count).collect();
+                let fits = count.min(capacity - model.len());
+                assert_eq!(queue.push_many(&mut batch), fits);
+                model.extend(next..next + fits as u64);
+                assert!(batch.into_iter().eq(next + fits as u64..next + count as u64));
+                next += count as u64;
+            } else {
+                let mut batch = Vec::with_capacity(count);
+                let fits = count.min(model.len());
+                assert_eq!(queue.pop_many(&mut batch, count), fits);
+                assert!(batch.into_iter().eq(model.drain(..fits)));
+            }
+            assert_eq!(queue.len(), model.len());
+        }
+        assert!(queue.into_iter().eq(model));
+    }
+}
+
+/// Pushes two of three, whatever they come from; the third stays.
+fn leaves_the_third(source: &mut (impl Source<u8> + Iterator<Item = u8>)) {
+    let queue = ArrayQueue::new(2);
+    assert_eq!(queue.push_many(source), 2);
+    assert_eq!((queue.pop(), queue.pop()), (Some(1), Some(2)));
+    assert_eq!((source.next(), source.next()), (Some(3), None));
+}
+
+#[test]
+fn every_source_keeps_what_does_not_fit() {
+    leaves_the_third(&mut vec![1, 2, 3].into_iter());
+    leaves_the_third(&mut vec![1, 2, 3].drain(..));
+    leaves_the_third(&mut VecDeque::from([1, 2, 3]).into_iter());
+    leaves_the_third(&mut VecDeque::from([1, 2, 3]).drain(..));
+    leaves_the_third(&mut [1, 2, 3].into_iter());
+    leaves_the_third(&mut Ahead::new(1..=3));
+    let (queue, mut deque) = (ArrayQueue::new(2), VecDeque::from([1, 2, 3]));
+    assert_eq!((queue.push_many(&mut deque), deque), (2, VecDeque::from([3])));
+}
+
+fn takes_two(into: &mut (impl Sink<u8> + Default + IntoIterator<Item = u8>)) {
+    let queue = ArrayQueue::new(4);
+    queue.push_many(&mut vec![1, 2, 3]);
+    assert_eq!(queue.pop_many(into, 2), 2);
+    assert_eq!(queue.pop_many(into, 0), 0);
+    assert!(std::mem::take(into).into_iter().eq([9, 1, 2]));
+    assert_eq!((queue.pop_many(into, 9), queue.pop_many(into, usize::MAX)), (1, 0));
+    assert!(std::mem::take(into).into_iter().eq([3]));
+}
+
+#[test]
+fn every_sink_appends() {
+    takes_two(&mut vec![9]);
+    takes_two(&mut VecDeque::from([9]));
+}
+
+#[test]
+fn batches_of_unusual_values() {
+    let queue = ArrayQueue::new(3);
+    assert_eq!(queue.push_many(&mut vec![(); 5]), 3);
+    let mut nothing = Vec::new();
+    assert_eq!((queue.pop_many(&mut nothing, 9), nothing.len()), (3, 3));
+    let queue = ArrayQueue::new(3);
+    assert_eq!(queue.push_many(&mut vec![[7_u8; 4096]; 2]), 2);
+    let mut large = VecDeque::new();
+    assert_eq!((queue.pop_many(&mut large, 9), large[1]), (2, [7; 4096]));
+}
+
+/// An iterator that panics: what it gave is pushed or still there, each once, and the queue works.
+#[test]
+fn an_iterator_that_panics_loses_nothing() {
+    let drops = AtomicUsize::new(0);
+    let queue = ArrayQueue::new(64);
+    for fails_at in [0, 1, 15, 16, 17, 40] {
+        let mut given = 0..;
+        let mut ahead = Ahead::new(std::iter::from_fn(|| {
+            let n = given.next()?;
+            assert_ne!(n, fails_at, "asked for one too many");
+            Some(Counted(&drops, n))
+        }));
+        catch_unwind(AssertUnwindSafe(|| queue.push_many(&mut ahead))).unwrap_err();
+        assert_eq!(drops.swap(0, Relaxed), 0);
+        let pushed = queue.len();
+        assert_eq!(pushed, fails_at / 16 * 16, "runs before the one that could not be had");
+        for n in 0..pushed {
+            assert_eq!(queue.pop().map(|value| value.1), Some(n));
+        }
+        for n in pushed..fails_at {
+            assert_eq!(ahead.next().map(|value| value.1), Some(n));
+        }
+        drop(ahead);
+        assert_eq!(drops.swap(0, Relaxed), fails_at);
+    }
+}
+
+#[test]
+fn a_sink_that_cannot_grow_costs_nothing() {
+    let queue = ArrayQueue::new(4);
+    queue.push_many(&mut vec![(), ()]);
+    // As many as a vector of these can hold.
+    let mut full = vec![(); usize::MAX];
+    catch_unwind(AssertUnwindSafe(|| queue.pop_many(&mut full, 2))).unwrap_err();
+    assert_eq!(queue.len(), 2);
 }

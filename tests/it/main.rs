@@ -42,6 +42,7 @@ mod semaphore;
 mod seq_lock;
 #[cfg(feature = "serde")]
 mod serde;
+mod spsc;
 mod stack;
 mod stress;
 mod wait_any;

@@ -1325,6 +1325,198 @@ mod array_queue {
     }
 }
 
+mod array_queue_forms {
+    use super::*;
+
+    /// Every form of push and pop, and what is displaced: each value comes out once, and those of
+    /// one producer in their order.
+    #[test]
+    fn every_form() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let pairs = crowd() / 2;
+        for (capacity, each) in [(1, 1_000), (2, 4_000), (7, 16_000), (64, 24_000)] {
+            let each = scaled(each);
+            let queue = ArrayQueue::new(capacity);
+            let missing = AtomicUsize::new(pairs * each);
+            let taken = together(2 * pairs, |i| {
+                let mut rng = Rng::stream(seed, i as u64);
+                let mut taken = Vec::new();
+                if i < pairs {
+                    produce(&queue, i, each, &mut rng, &mut taken);
+                    missing.fetch_sub(taken.len(), Relaxed);
+                    return taken;
+                }
+                while missing.load(Relaxed) > 0 {
+                    let before = taken.len();
+                    match rng.below(4) {
+                        0 => taken.extend(queue.pop()),
+                        1 => taken.extend(queue.try_pop()),
+                        2 => _ = queue.pop_many(&mut taken, 1 + rng.below(7) as usize),
+                        _ => taken.extend(queue.try_iter().take(3)),
+                    }
+                    if taken.len() == before {
+                        thread::yield_now();
+                    }
+                    missing.fetch_sub(taken.len() - before, Relaxed);
+                    watchdog.tick();
+                }
+                taken
+            });
+            check_delivery(&taken, &vec![each; pairs]);
+            assert!(queue.is_empty());
+        }
+    }
+
+    fn produce(
+        queue: &ArrayQueue<u64>,
+        producer: usize,
+        each: usize,
+        rng: &mut Rng,
+        displaced: &mut Vec<u64>,
+    ) {
+        let mut n = 0;
+        while n < each {
+            let mut refused = value(producer, n);
+            match rng.below(8) {
+                0 => displaced.extend(queue.force_push(refused)),
+                1 | 2 => {
+                    while let Err(back) = queue.try_push(refused) {
+                        refused = back.into_inner();
+                        thread::yield_now();
+                    }
+                }
+                3 | 4 => {
+                    let end = each.min(n + 1 + rng.below(9) as usize);
+                    let mut batch: Vec<u64> = (n..end).map(|n| value(producer, n)).collect();
+                    while !batch.is_empty() {
+                        if queue.push_many(&mut batch) == 0 {
+                            thread::yield_now();
+                        }
+                    }
+                    n = end;
+                    continue;
+                }
+                _ => {
+                    while let Err(back) = queue.push(refused) {
+                        refused = back;
+                        thread::yield_now();
+                    }
+                }
+            }
+            n += 1;
+        }
+    }
+}
+
+mod spsc {
+    use lockwork::queue::{Ahead, spsc};
+
+    use super::*;
+
+    /// Boxes, so that one that is dropped twice or not at all is found.
+    #[test]
+    fn streams() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        for (capacity, count) in [(1, 4_000), (2, 20_000), (5, 100_000), (64, 200_000)] {
+            let count = scaled(count);
+            let (mut producer, mut consumer) = spsc::ring(capacity);
+            thread::scope(|s| {
+                let sender = s.spawn(move || {
+                    let mut rng = Rng::stream(seed, 0);
+                    let mut values = Ahead::new((0..count).map(Box::new));
+                    let mut held = None;
+                    while let Some(value) = held.take().or_else(|| values.next()) {
+                        match rng.below(4) {
+                            0 => {
+                                if let Ok(chunk) = producer.write_chunk_uninit(1) {
+                                    assert_eq!(chunk.fill_from_iter([value]), 1);
+                                } else {
+                                    held = Some(value);
+                                    thread::yield_now();
+                                }
+                            }
+                            1 => {
+                                let mut batch: Vec<_> =
+                                    [value].into_iter().chain(values.by_ref().take(4)).collect();
+                                while !batch.is_empty() {
+                                    if producer.push_many(&mut batch) == 0 {
+                                        thread::yield_now();
+                                    }
+                                }
+                                producer.push_many(&mut values);
+                            }
+                            _ => {
+                                held = producer.push(value).err();
+                                if held.is_some() {
+                                    thread::yield_now();
+                                }
+                            }
+                        }
+                    }
+                });
+                let mut rng = Rng::stream(seed, 1);
+                let (mut next, mut batch) = (0, Vec::new());
+                loop {
+                    let last = consumer.is_abandoned();
+                    match rng.below(4) {
+                        0 => _ = consumer.pop_many(&mut batch, 1 + rng.below(9) as usize),
+                        1 => {
+                            let some = consumer.slots().min(3);
+                            let chunk = consumer.read_chunk(some).expect("only more by now");
+                            batch.extend(chunk.into_iter().take(2));
+                        }
+                        2 if consumer.peek().is_some_and(|value| **value == next) => {
+                            consumer.read_chunk(1).expect("just seen").commit_all();
+                            next += 1;
+                        }
+                        _ => batch.extend(consumer.pop()),
+                    }
+                    if batch.is_empty() {
+                        if last && consumer.is_empty() {
+                            break;
+                        }
+                        thread::yield_now();
+                    }
+                    for value in batch.drain(..) {
+                        assert_eq!(*value, next, "out of order");
+                        next += 1;
+                    }
+                    watchdog.tick();
+                }
+                assert_eq!(next, count);
+                join_all([sender]);
+            });
+        }
+    }
+
+    /// Ends that go at any time, with values inside.
+    #[test]
+    fn ends_go() {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let token = Arc::new(());
+        for round in 0..scaled(2_000) {
+            let (mut producer, mut consumer) = spsc::ring(4);
+            let (sent, got) = (seed.wrapping_add(round as u64) % 7, round % 5);
+            let ends = thread::scope(|s| {
+                let token = token.clone();
+                let sender = s.spawn(move || {
+                    for _ in 0..sent {
+                        if producer.push(Box::new(token.clone())).is_err() {
+                            break;
+                        }
+                    }
+                });
+                let receiver = s.spawn(move || (0..got).filter_map(|_| consumer.pop()).count());
+                join_all([sender]);
+                join_all([receiver])
+            });
+            assert!(ends[0] <= got);
+            assert_eq!(Arc::strong_count(&token), 1, "a value was lost");
+            watchdog.tick();
+        }
+    }
+}
+
 mod blocking_queue {
     use super::*;
 

@@ -1,7 +1,7 @@
-//! The ring between two ends: values are handed over whole and in order, and the last end frees what
-//! is left.
+//! The ring between two ends: values are handed over whole and in order, and the last end frees
+//! what is left.
 //!
-//! The places are watched cells, so a producer and a consumer in one place fail any of these models.
+//! The places are watched cells, so a producer and a consumer in one place fail any of these.
 
 use lockwork::model::{Explore, thread};
 use lockwork::queue::spsc::{self, ChunkError, Consumer, Producer};

@@ -9,6 +9,7 @@ pub mod meet;
 pub mod notify;
 pub mod permits;
 pub mod ping_pong;
+pub mod queue;
 pub mod read_write;
 pub mod reads;
 pub mod solo;

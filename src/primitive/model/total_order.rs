@@ -36,6 +36,7 @@ pub(crate) fn before_write(order: Ordering) -> Ordering {
 pub(crate) fn before_load(order: Ordering) -> Ordering {
     let me = current().id();
     if order == Ordering::SeqCst && OUT_OF_ORDER.with_borrow(|threads| !threads.contains(&me)) {
+        // SeqCst: as the load asks.
         fence(Ordering::SeqCst);
     }
     Ordering::Relaxed

@@ -33,6 +33,8 @@ pub(crate) enum Event {
     IsEmpty(bool),
     /// The answer to "is it full?".
     IsFull(bool),
+    /// The answer to "how many?".
+    Len(usize),
 }
 
 /// When a container that has a bound may say that it is full.
@@ -105,7 +107,11 @@ macro_rules! constructors {
                     Event::PushMany(values) => values.len(),
                     Event::PopMany(_, values) | Event::PopAll(values) => values.len(),
                     Event::Push(_) | Event::Pop(_) | Event::Displace(..) => 1,
-                    Event::Empty | Event::Busy | Event::IsEmpty(_) | Event::IsFull(_) => 0,
+                    Event::Empty
+                    | Event::Busy
+                    | Event::IsEmpty(_)
+                    | Event::IsFull(_)
+                    | Event::Len(_) => 0,
                 }
             }
         }
@@ -142,6 +148,7 @@ impl Values {
             }
             Event::IsEmpty(answer) => self.values.is_empty() == *answer,
             Event::IsFull(answer) => (self.values.len() == self.capacity) == *answer,
+            Event::Len(answer) => self.values.len() == *answer,
         }
     }
 
