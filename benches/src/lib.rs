@@ -1,5 +1,7 @@
 //! Side by side measurements of lockwork and its peers.
 //!
+//! Peers: std, parking_lot, usync, crossbeam, concurrent-queue, kanal, flume, rtrb, seqlock, pthread
+//! (and glibc's adaptive mutex).
 //! Peers: std, parking_lot, usync, crossbeam, concurrent-queue, kanal, flume, rtrb, seqlock, pthread (and glibc's adaptive mutex).
 //! Peers: std, parking_lot, usync, crossbeam-utils and -epoch, seqlock, pthread (and glibc's
 //! adaptive mutex).
@@ -45,6 +47,9 @@
 //!
 //! # Layout
 //!
+//! [`locks`], [`rwlocks`], [`condvars`], [`semaphores`], [`meetings`], [`onces`] and [`queues`]
+//! hold the adapters, [`scenarios`] what is done with them, `benches/*.rs` the grids and bars,
+//! `src/bin/` the counting tools.
 //! [`locks`], [`rwlocks`], [`condvars`], [`semaphores`], [`meetings`], [`onces`] and [`queues`] hold the
 //! adapters, [`scenarios`] what is done with them, `benches/*.rs` the grids and bars, `src/bin/`
 //! the counting tools.

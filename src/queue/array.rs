@@ -59,7 +59,7 @@ use crate::raw::{self, PushError, Ring};
 /// # Fairness
 ///
 /// Values leave first in, first out. Which of several threads that push or pop at the same time
-/// comes first is up to the machine; whoever loses a race pauses for a moment, and longer each time.
+/// comes first is up to the machine; whoever loses a race pauses for a moment, longer each time.
 ///
 /// # Fork, signals, panics, allocators
 ///
@@ -81,8 +81,8 @@ use crate::raw::{self, PushError, Ring};
 ///
 /// From `crossbeam_queue::ArrayQueue`: same names and meanings. `Debug` shows length and capacity.
 /// An answer "empty" or "full" is no full fence here, and costs a few plain loads instead. On top
-/// come `try_push`, `try_pop`, batches, `try_iter` and `drain`; and whoever waits for another thread
-/// sleeps in the end instead of yielding for ever.
+/// come `try_push`, `try_pop`, batches, `try_iter` and `drain`; and whoever waits for another
+/// thread sleeps in the end instead of yielding for ever.
 ///
 /// # Examples
 ///

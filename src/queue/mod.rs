@@ -2,11 +2,12 @@
 //!
 //! | type | capacity | full or empty | progress |
 //! |---|---|---|---|
-//! | [`ArrayQueue`] | fixed | says so at once | waits out an operation in flight on its slot |
+//! | [`ArrayQueue`] | fixed | says so at once | waits out an operation in flight on its place, or says "busy" |
 //! | [`BlockingQueue`] | fixed | sleeps, with deadlines; can be closed | as `ArrayQueue`, and sleeps |
+//! | [`spsc`] | fixed | says so at once | wait-free; one producer and one consumer |
 //!
-//! Both are first in, first out, for any number of producers and consumers, and allocate only when
-//! they are made.
+//! All are first in, first out, and allocate only when they are made. The first two are for any
+//! number of producers and consumers.
 
 mod ahead;
 mod array;

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use lockwork::cancel::CancelToken;
-use lockwork::queue::{ArrayQueue, BlockingQueue};
+use lockwork::queue::{Ahead, ArrayQueue, BlockingQueue, spsc};
 use lockwork::rwlock::{Lock, ReadGuard};
 use lockwork::{
     Condvar, Deadline, FairMutex, FairSemaphore, Mutex, MutexGuard, Parker, RecursiveRwLock,
@@ -267,6 +267,29 @@ fn parking_allocates_once_and_unparking_never() {
         assert!(!parker.park_for(Duration::from_millis(1)));
     });
     assert_eq!(here, 0);
+}
+
+/// Nor do batches, displacement and chunks allocate.
+#[test]
+fn batches_and_chunks_allocate_nothing() {
+    let _watchdog = Watchdog::start();
+    let (queue, (mut producer, mut consumer)) = (ArrayQueue::new(5), spsc::ring(5));
+    let mut taken: Vec<u64> = Vec::with_capacity(16);
+    let used = allocations(|| {
+        for _ in 0..20 {
+            assert_eq!(queue.push_many(&mut [1, 2, 3].into_iter()), 3);
+            assert_eq!(queue.push_many(&mut Ahead::new(4..=9)), 2);
+            assert_eq!(queue.force_push(7), Some(1));
+            assert_eq!(queue.pop_many(&mut taken, 16), 5);
+            taken.clear();
+            assert!(producer.push_entire_slice(&[1, 2, 3]).is_ok());
+            assert_eq!(producer.push_many(&mut [4, 5].into_iter()), 2);
+            assert_eq!(consumer.read_chunk(2).map(|chunk| chunk.into_iter().sum()), Ok(3));
+            assert_eq!(consumer.pop_many(&mut taken, 16), 3);
+            taken.clear();
+        }
+    });
+    assert_eq!(used, 0);
 }
 
 /// Room is made when the queue is.

@@ -14,7 +14,11 @@ use lockwork::pool::{
     BuildError, Builder, Cancel, CancelReason, JoinError, JoinHandle, RejectReason, Rejected,
     RejectionPolicy, ThreadPool,
 };
-use lockwork::queue::{ArrayQueue, BlockingQueue, IntoIter, PopError, PushError, PushErrorReason};
+use lockwork::queue::spsc::{Consumer, Producer, ReadChunk, WriteChunk, WriteChunkUninit};
+use lockwork::queue::{
+    ArrayQueue, BlockingQueue, Drain, IntoIter, PopError, PushError, PushErrorReason, TryIter,
+    TryPopError, TryPushError,
+};
 use lockwork::rt::RtError;
 use lockwork::semaphore::{AcquireError, Closed, Full, TryAcquireError};
 use lockwork::{
@@ -319,6 +323,16 @@ fn queues() {
     assert!(!has!(ArrayQueue<Neither>: Send) && !has!(ArrayQueue<Neither>: Sync));
     assert!(!has!(BlockingQueue<Neither>: Send) && !has!(BlockingQueue<Neither>: Sync));
     assert!(!has!(ArrayQueue<Shareable>: Sync) && !has!(BlockingQueue<Shareable>: Sync));
+    assert!(has!(Drain<'static, Movable>: Send) && has!(TryIter<'static, Movable>: Send));
+    assert!(has!(TryPushError<Movable>: Send) && has!(TryPopError: Sync));
+    // Ends and their chunks move, and are used by one thread at a time.
+    assert!(has!(Producer<Movable>: Send) && has!(Consumer<Movable>: Send));
+    assert!(!has!(Producer<u8>: Sync) && !has!(Consumer<u8>: Sync));
+    assert!(!has!(Producer<Neither>: Send) && !has!(Consumer<Shareable>: Send));
+    assert!(has!(WriteChunk<'static, Movable>: Send) && !has!(WriteChunk<'static, u8>: Sync));
+    assert!(has!(ReadChunk<'static, Movable>: Send) && !has!(ReadChunk<'static, u8>: Sync));
+    assert!(!has!(WriteChunkUninit<'static, Neither>: Send));
+    assert!(has!(Producer<&mut u8>: UnwindSafe) && has!(Consumer<Movable>: RefUnwindSafe));
     // As crossbeam's: a panic leaves no queue half changed, whatever is in it.
     assert!(has!(ArrayQueue<Movable>: UnwindSafe));
     assert!(has!(ArrayQueue<Movable>: RefUnwindSafe));

@@ -36,6 +36,7 @@ mod pi_stress;
 mod pool;
 mod readme;
 mod replay;
+mod replay_queues;
 mod replay_stack;
 mod rwlock;
 mod semaphore;

@@ -1,0 +1,44 @@
+//! The corpora of the fuzz targets for `ArrayQueue` and `spsc`, replayed: no fuzzing engine, any
+//! toolchain.
+
+#[path = "../../fuzz/src/queues.rs"]
+mod queues;
+
+use std::fs;
+use std::panic::catch_unwind;
+use std::path::Path;
+
+use super::support::random::{Rng, seed};
+use super::support::scaled;
+use super::support::watchdog::Watchdog;
+
+fn replay(target: &str, run: fn(&[u8])) {
+    let watchdog = Watchdog::start();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let mut inputs = 0;
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let input = fs::read(&path).unwrap();
+        assert!(catch_unwind(|| run(&input)).is_ok(), "{}", path.display());
+        inputs += 1;
+        watchdog.tick();
+    }
+    assert!(inputs >= 20, "{inputs} inputs in {}", folder.display());
+    // And some that are in no corpus.
+    let mut rng = Rng::stream(seed(), 0);
+    for _ in 0..scaled(500) {
+        let input: Vec<u8> = (0..rng.below(400)).map(|_| rng.next() as u8).collect();
+        assert!(catch_unwind(|| run(&input)).is_ok(), "{input:02x?}");
+        watchdog.tick();
+    }
+}
+
+#[test]
+fn array_queue_agrees_with_its_model() {
+    replay("array_queue", queues::array_queue);
+}
+
+#[test]
+fn the_ends_of_a_ring_agree_with_their_model() {
+    replay("spsc", queues::ends);
+}
