@@ -56,11 +56,10 @@
 //! | [`OnceLock`], [`LazyLock`] | a value that is made once, and then read without a lock | 4 bytes and the value |
 //! | [`cancel::CancelToken`] | telling threads to give up, and ending their waits | a pointer |
 //! | [`Parker`] | putting one thread to sleep until somebody says go | a pointer |
-//! | [`queue::ArrayQueue`] | handing values over, also in batches; says "full" and "empty" at once | |
-//! | [`queue::spsc`] | the same from one thread to another, without locked instructions | |
 //! | [`counter::StripedCounter`] | counting what happens all the time, on all processors | 32 bytes, and 128 for each processor |
 //! | [`counter::BoundedCounter`], [`counter::Stamped`] | a number with limits; a small value with a stamp | 24 bytes; 8 bytes |
-//! | [`queue::ArrayQueue`] | handing values over; says "full" and "empty" at once | |
+//! | [`queue::ArrayQueue`] | handing values over, also in batches; says "full" and "empty" at once | |
+//! | [`queue::spsc`] | the same from one thread to another, without locked instructions | |
 //! | [`queue::BlockingQueue`] | handing values over; sleeps, with deadlines; can be closed | |
 //! | [`stack::ArrayStack`], [`stack::TaggedStack`] | keeping values for whoever comes next; lock-free, in batches too | |
 //! | [`pool::ThreadPool`] | running closures, with a bound on how many wait | |

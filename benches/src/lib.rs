@@ -47,12 +47,6 @@
 //!
 //! # Layout
 //!
-//! [`locks`], [`rwlocks`], [`condvars`], [`semaphores`], [`meetings`], [`onces`] and [`queues`]
-//! hold the adapters, [`scenarios`] what is done with them, `benches/*.rs` the grids and bars,
-//! `src/bin/` the counting tools.
-//! [`locks`], [`rwlocks`], [`condvars`], [`semaphores`], [`meetings`], [`onces`] and [`queues`] hold the
-//! adapters, [`scenarios`] what is done with them, `benches/*.rs` the grids and bars, `src/bin/`
-//! the counting tools.
 //! A module for each family of types holds the adapters, such as [`locks`]; [`scenarios`] what is
 //! done with them, `benches/*.rs` the grids and bars, `src/bin/` the counting tools.
 
@@ -62,8 +56,8 @@ pub mod harness;
 pub mod locks;
 pub mod meetings;
 pub mod onces;
-pub mod queues;
 pub mod priority;
+pub mod queues;
 pub mod rwlocks;
 pub mod scenarios;
 pub mod selects;
