@@ -1,5 +1,7 @@
 //! Side by side measurements of lockwork and its peers.
 //!
+//! Peers: std, parking_lot, usync, crossbeam, concurrent-queue, kanal, flume, rtrb, seqlock, and
+//! pthread (with glibc's adaptive mutex).
 //! Peers: std, parking_lot, usync, crossbeam, concurrent-queue, kanal, flume, rtrb, seqlock, pthread
 //! (and glibc's adaptive mutex).
 //! Peers: std, parking_lot, usync, crossbeam, concurrent-queue, kanal, flume, rtrb, seqlock, pthread (and glibc's adaptive mutex).
