@@ -2,11 +2,6 @@
 //!
 //! Peers: std, parking_lot, usync, crossbeam, concurrent-queue, kanal, flume, rtrb, seqlock, and
 //! pthread (with glibc's adaptive mutex).
-//! Peers: std, parking_lot, usync, crossbeam, concurrent-queue, kanal, flume, rtrb, seqlock, pthread
-//! (and glibc's adaptive mutex).
-//! Peers: std, parking_lot, usync, crossbeam, concurrent-queue, kanal, flume, rtrb, seqlock, pthread (and glibc's adaptive mutex).
-//! Peers: std, parking_lot, usync, crossbeam-utils and -epoch, seqlock, pthread (and glibc's
-//! adaptive mutex).
 //! All are in one binary and take part in one run; the [`harness`] says how a figure comes about
 //! and when it means something.
 //!
