@@ -409,6 +409,14 @@ impl CancelToken {
 impl Limit for &CancelToken {
     type Way<R: Relock> = InPlace<R>;
 
+    fn deadline(self) -> Deadline {
+        self.raw.deadline()
+    }
+
+    fn is_reached(self) -> bool {
+        self.raw.is_cancelled() || self.raw.deadline().has_passed()
+    }
+
     fn sleep(self, word: WaitWord<'_>, _alone: impl FnOnce(Deadline) -> Wait) -> Wait {
         self.raw.sleep_beside(word)
     }

@@ -78,8 +78,9 @@ pub use pi::PiError;
 #[cfg(feature = "std")]
 pub(crate) use pi::{Handed, NOBODY, NotOwner, OWNER, OWNER_DIED, WAITERS};
 pub use plain_data::{PlainData, size_of_plain_field};
-#[cfg(test)]
-pub(crate) use scope::ProcessShared;
+#[cfg(any(test, all(loom, feature = "loom")))]
+#[allow(unreachable_pub, reason = "public in the model build")]
+pub use scope::ProcessShared;
 #[allow(unreachable_pub, reason = "public in the model build")]
 pub use scope::{Private, Scope};
 #[cfg(feature = "alloc")]

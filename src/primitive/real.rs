@@ -266,6 +266,12 @@ impl<S: Scope> Futex64<S> {
         self.word.fetch_or(bits, order)
     }
 
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn fetch_and(&self, bits: u64, order: Ordering) -> u64 {
+        self.word.fetch_and(bits, order)
+    }
+
     /// As [`Futex::wait`], on the low half.
     pub(crate) fn wait_low(&self, expected: u32, deadline: Deadline) -> Wait {
         wait(self.word.as_ptr().cast(), reach::<S>(), expected, ANY, deadline)

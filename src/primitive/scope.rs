@@ -7,7 +7,7 @@
 pub enum Private {}
 
 /// Marks a word in memory that several processes map: the kernel keys it by page and offset.
-#[cfg_attr(not(test), expect(dead_code, reason = "the process-shared locks build on it"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "the process-shared locks build on it"))]
 #[derive(Debug)]
 pub enum ProcessShared {}
 

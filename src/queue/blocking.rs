@@ -5,7 +5,7 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::time::Duration;
 
 use crate::cancel::CancelToken;
-use crate::primitive::{Deadline, mutant};
+use crate::primitive::{Deadline, mutant, settle};
 use crate::raw::{self, EventCount, Limit, Ring};
 
 /// A bounded queue whose producers sleep while it is full and whose consumers sleep while it is
@@ -120,6 +120,8 @@ impl<T> BlockingQueue<T> {
     }
 
     fn on(ring: Ring<T>) -> Self {
+        // Rather now than in the first push.
+        settle();
         Self { ring, not_empty: EventCount::new(), not_full: EventCount::new() }
     }
 

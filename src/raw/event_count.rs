@@ -14,55 +14,128 @@
 //! # State word
 //!
 //! ```text
-//! 63                     32 31                      0
-//! +------------------------+------------------------+
-//! |        waiters         |       sequence         |   sleepers sleep on the low half
-//! +------------------------+------------------------+
+//! 63       62          47 46          32 31 30                 0
+//! +--------+-------------+-------------+--+--------------------+
+//! | FENCED |   waiters   |   called    | 0|      sequence      |   the low half is slept on
+//! +--------+-------------+-------------+--+--------------------+
 //! ```
 //!
-//! `waiters` counts threads between `prepare` and the end of `cancel` or `wait`. A notifier that
-//! finds it above zero moves the sequence on, so that a waiter not yet asleep does not fall asleep,
-//! and wakes sleepers.
+//! `waiters` counts the threads between `prepare` and the end of `cancel` or `wait`, `called` how
+//! many of them have been called and have not taken note of it. A notifier that finds more waiters
+//! than calls adds a call, moves the sequence on, so that a waiter not yet asleep does not fall
+//! asleep, and wakes a sleeper. One that finds as many calls as waiters leaves: all of them are on
+//! their way already. A waiter that leaves, or looks again, takes one call off, if there is one,
+//! whoever it was meant for.
+//!
+//! FENCED tells notifiers to make a full fence. It is there from the start, and in the private
+//! scope it is taken away by the first notifier to learn that the process has asymmetric fences
+//! (`primitive::asymmetric`). So a notifier finds "nobody waits" and "no fence needed" in one load.
+//!
+//! # Transitions
+//!
+//! | | from | to | then |
+//! |---|---|---|---|
+//! | `prepare` | w, c | w + 1, c | heavy fence |
+//! | `cancel`, end of `wait` | w, c | w - 1, c - 1, or 0 if that is 0 | - |
+//! | `again`, if the sequence has moved | w, c | w, c - 1, or 0 if that is 0 | heavy fence |
+//! | `notify` of n, with d = min(n, w - c) above 0 | w, c, sequence | w, c + d, sequence + 1 | wake d |
 //!
 //! # Invariants
 //!
 //! 1. A waiter sleeps only while the sequence is the one its ticket was given.
-//! 2. With nobody waiting, `notify` enters no kernel.
+//! 2. With nobody waiting, and with everybody called, `notify` enters no kernel.
+//! 3. `called <= waiters`.
+//! 4. Of the waiters, at least as many as there are calls are awake, or about to be woken: by a
+//!    notifier that has added its call and not yet woken. (Awake: not asleep, and not about to
+//!    sleep on a sequence that is still current.) Each transition keeps it: a call comes with the
+//!    wake of a sleeper, or there is none, and then the move of the sequence has made everybody
+//!    awake; who leaves or looks again is awake, and takes a call with it, if there is one.
 //!
 //! # Orderings
 //!
 //! | row | operation | order | pairs with | why |
 //! |-----|-----------|-------|------------|-----|
-//! | a | fence in `prepare`, after counting | SeqCst | b | the look that follows stays behind the count (no store after a load): Dekker with (b) |
-//! | b | fence in `notify`, before looking at the count | SeqCst | a | the look at the count stays behind the change before it |
-//! | c | all accesses of the word | Relaxed | - | the structure itself orders what is read in it |
+//! | a | heavy fence in `prepare` and `again`, after the change of the word | SeqCst | b, c | the look that follows stays behind it (no store after a load): Dekker with (b) |
+//! | b | light fence in `notify`, before looking at the word | SeqCst | a | the look at the word stays behind the change before it |
+//! | c | fence in `notify`, if the word says FENCED | SeqCst | a, d | as (b), where light fences are not for free |
+//! | d | fence in `prepare` and `again`, of the shared scope | SeqCst | c | as (a) |
+//! | e | all accesses of the word | Relaxed | - | the structure itself orders what is read in it; see below for the sequence |
 //!
 //! # Why no wake-up is lost
 //!
-//! One of the fences comes first. If (a): the notifier sees the waiter counted, moves the sequence
-//! and wakes; the waiter, if it is not asleep yet, finds the sequence changed, and otherwise is
-//! among the sleepers, of whom `notify(n)` wakes *n*. If (b): the waiter's look N2 sees the change.
-//! A sleeper whose wake-up was meant for a change that another thread used up simply looks again.
+//! Let a notifier change the structure (S1) and then look at the word (S2), and a waiter announce
+//! itself (N1) and then look at the structure (N2). By the pair of fences, N2 sees S1 or S2 sees N1.
+//! If N2 sees S1, there is nothing to lose. If S2 sees N1, it finds either more waiters than calls,
+//! and then adds one: whoever was awake does not sleep, and otherwise one of the sleepers is woken.
+//! Or it finds everybody called. Then, by (4), nobody is asleep who is not about to be woken, and
+//! each of them will make a heavy fence (a) or leave before it sleeps again; and behind that fence
+//! its look sees S1, as S2, which did not see the fence's announcement, has come before it.
 //!
-//! A waiter that was preempted between `prepare` and its sleep while exactly 2^32 notifications
-//! were made would not notice; at one per 100 ns that is a preemption of seven minutes.
+//! A waiter that is given a sequence by N1 which a notifier has moved sees in N2 what that notifier
+//! had changed, although all accesses are relaxed: between the two lies (a), and the move came
+//! before that; so did the change, which is earlier in the notifier's program.
+//!
+//! A sleeper whose wake-up was meant for a change that another thread used up simply looks again.
+//! One that gives up has looked for the last time after it left.
+//!
+//! For a waiter that was preempted between `prepare` and its sleep to miss a wake-up, the sequence
+//! would have to come around: 2^31 times somebody else would have to announce himself, sleep, and
+//! be called. That takes hours.
+//!
+//! # Where there is no barrier to be had
+//!
+//! If the kernel refuses a heavy fence ([`barrier_was_refused`]), a waiter may not rely on S2. It
+//! sleeps for five milliseconds at a time and looks again.
+//!
+//! There is room for 32 767 waiters. Others are not counted, and look every five milliseconds too.
 //!
 //! # Cost
 //!
-//! `notify` without waiters: one full fence and one load. A wait: two read-modify-writes, a fence
-//! and the sleep.
+//! `notify` without waiters: one plain load, and nothing else; a full fence and another load where
+//! FENCED stays (shared scope; no membarrier). A wait: two read-modify-writes, a heavy fence (a
+//! system call of about a microsecond) and the sleep.
 //!
 //! # Sources
 //!
-//! The name and the protocol: Dmitry Vyukov, "eventcounts" (2008).
+//! The name and the protocol: Dmitry Vyukov, "eventcounts" (2008). Calls that are not repeated: as
+//! the semaphores of several runtimes count the wake-ups under way.
 
 use super::Limit;
 use crate::primitive::Ordering::{Relaxed, SeqCst};
-use crate::primitive::{Futex64, Private, Scope, Wait};
-use crate::primitive::{fence, model_const_fn, mutant, ord};
+use crate::primitive::{Deadline, Futex64, Private, Scope, Wait, WaitWord};
+use crate::primitive::{as_shipped, bare_light_fence, barrier_was_refused, heavy_fence, settle};
+use crate::primitive::{fence, model_const_fn, mutant, ord, yield_now};
 
-const ONE_WAITER: u64 = 1 << 32;
-const SEQUENCE: u64 = ONE_WAITER - 1;
+const FENCED: u64 = 1 << 63;
+const ONE_WAITER: u64 = 1 << 47;
+const ONE_CALL: u64 = 1 << 32;
+const SEQUENCE: u64 = (1 << 31) - 1;
+
+/// As many waiters, and calls, as are counted.
+const MOST: u64 = (1 << 15) - 1;
+
+/// In a ticket: its owner is not counted. No sequence has this bit.
+const UNCOUNTED: u32 = 1 << 31;
+
+/// How long a waiter sleeps that cannot count on being woken.
+pub(super) const NAP: core::time::Duration = core::time::Duration::from_millis(5);
+
+const fn waiters(word: u64) -> u64 {
+    (word & !FENCED) / ONE_WAITER
+}
+
+const fn called(word: u64) -> u64 {
+    word / ONE_CALL & MOST
+}
+
+const fn sequence(word: u64) -> u32 {
+    (word & SEQUENCE) as u32
+}
+
+/// The word after a waiter has taken note of a call, if there is one.
+fn one_call_less(word: u64) -> u64 {
+    if called(word) > 0 && !mutant!("event_count.call-stays") { word - ONE_CALL } else { word }
+}
 
 /// Lets threads sleep until a lock-free structure changes.
 pub struct EventCount<S: Scope = Private> {
@@ -76,37 +149,130 @@ pub struct Ticket {
     sequence: u32,
 }
 
+impl Ticket {
+    /// As a number, to sleep on together with others; [`from_raw`](Self::from_raw) takes it back.
+    pub fn into_raw(self) -> u32 {
+        self.sequence
+    }
+
+    pub fn from_raw(sequence: u32) -> Self {
+        Self { sequence }
+    }
+}
+
 impl<S: Scope> EventCount<S> {
     model_const_fn! {
         /// Creates an event count without waiters.
         pub const fn new() -> Self {
-            Self { word: Futex64::new(0) }
+            // Models start without it, but for those that are about it.
+            let start = if S::SHARED || as_shipped() { FENCED } else { 0 };
+            Self { word: Futex64::new(start) }
         }
     }
 
     /// Announces a waiter, which then has to look at the structure once more.
     pub fn prepare(&self) -> Ticket {
-        // Relaxed: row c.
-        let prev = self.word.fetch_add(ONE_WAITER, Relaxed);
-        fence(ord!("event_count.a", SeqCst)); // SeqCst: row a.
-        Ticket { sequence: (prev & SEQUENCE) as u32 }
+        let mut cur = self.word.load(Relaxed); // Relaxed: row e.
+        loop {
+            if waiters(cur) >= MOST {
+                return Ticket { sequence: UNCOUNTED };
+            }
+            // Relaxed: row e.
+            match self.word.compare_exchange(cur, cur + ONE_WAITER, Relaxed, Relaxed) {
+                Ok(_) => break,
+                Err(now) => cur = now,
+            }
+        }
+        Self::fence();
+        Ticket { sequence: sequence(cur) }
+    }
+
+    /// As withdrawing and announcing the waiter once more, but at no cost if it was not called.
+    pub fn again(&self, ticket: &mut Ticket) {
+        if ticket.sequence == UNCOUNTED {
+            yield_now();
+            *ticket = self.prepare();
+            return;
+        }
+        let mut cur = self.word.load(Relaxed); // Relaxed: row e.
+        loop {
+            if sequence(cur) == ticket.sequence {
+                return; // The fence of then is still good: see (4).
+            }
+            // Relaxed: row e.
+            match self.word.compare_exchange(cur, one_call_less(cur), Relaxed, Relaxed) {
+                Ok(_) => break,
+                Err(now) => cur = now,
+            }
+        }
+        ticket.sequence = sequence(cur);
+        if !mutant!("event_count.again-unfenced") {
+            Self::fence();
+        }
+    }
+
+    /// The waiter's side of the pair of fences.
+    fn fence() {
+        if S::SHARED {
+            fence(ord!("event_count.d", SeqCst)); // SeqCst: row d.
+        } else if !mutant!("event_count.a") {
+            // Row a. If it was refused, `sleep` will know.
+            let _made = heavy_fence();
+        }
     }
 
     /// Withdraws: the look found what was wanted.
     pub fn cancel(&self, ticket: Ticket) {
-        let Ticket { .. } = ticket;
-        self.word.fetch_sub(ONE_WAITER, Relaxed); // Relaxed: row c.
+        if ticket.sequence == UNCOUNTED {
+            return;
+        }
+        let mut cur = self.word.load(Relaxed); // Relaxed: row e.
+        loop {
+            let new = one_call_less(cur - ONE_WAITER);
+            match self.word.compare_exchange(cur, new, Relaxed, Relaxed) {
+                Ok(_) => return,
+                Err(now) => cur = now,
+            }
+        }
     }
 
-    /// Sleeps until notified or until `limit` is reached, and says which; `false` if it was.
+    /// Sleeps until notified or until `limit` is reached, withdraws, and says which; `false` if the
+    /// limit was.
     ///
     /// A `true` may be a notification meant for others, or a signal: look again. So must a caller
     /// that gives up after `true`, as it may have had the only wake-up there was.
-    pub fn wait(&self, Ticket { sequence }: Ticket, limit: impl Limit) -> bool {
-        let alone = |deadline| self.word.wait_low(sequence, deadline);
-        let wait = limit.sleep(self.word.while_low_is(sequence), alone);
-        self.word.fetch_sub(ONE_WAITER, Relaxed); // Relaxed: row c.
+    pub fn wait(&self, ticket: Ticket, limit: impl Limit) -> bool {
+        let wait = self.sleep(&ticket, limit);
+        self.cancel(ticket);
         wait != Wait::TimedOut
+    }
+
+    /// Sleeps as [`wait`](Self::wait) does; the waiter stays announced.
+    pub fn sleep(&self, ticket: &Ticket, limit: impl Limit) -> Wait {
+        if ticket.sequence == UNCOUNTED || !S::SHARED && barrier_was_refused() {
+            return self.nap(ticket, limit);
+        }
+        let alone = |deadline| self.word.wait_low(ticket.sequence, deadline);
+        limit.sleep(self.word(ticket.sequence), alone)
+    }
+
+    /// Sleeps for a while, without much hope of being woken.
+    #[cold]
+    fn nap(&self, ticket: &Ticket, limit: impl Limit) -> Wait {
+        let sequence = match ticket.sequence {
+            UNCOUNTED => sequence(self.word.load(Relaxed)), // Relaxed: row e.
+            sequence => sequence,
+        };
+        let end = Deadline::after(NAP).min(limit.deadline());
+        match self.word.wait_low(sequence, end) {
+            Wait::TimedOut if !limit.is_reached() => Wait::Interrupted,
+            wait => wait,
+        }
+    }
+
+    /// The word to sleep on, and what it should be, for whoever sleeps on several.
+    pub fn word(&self, ticket: u32) -> WaitWord<'_> {
+        self.word.while_low_is(ticket)
     }
 
     /// Announces one change: wakes one sleeper, if there may be any.
@@ -121,10 +287,13 @@ impl<S: Scope> EventCount<S> {
         self.notify(if mutant!("event_count.notify-all") { 1 } else { u32::MAX });
     }
 
+    /// Announces this many changes: wakes as many sleepers.
     #[inline]
-    fn notify(&self, count: u32) {
-        fence(ord!("event_count.b", SeqCst)); // SeqCst: row b.
-        // Relaxed: row c.
+    pub fn notify(&self, count: u32) {
+        if !S::SHARED && !mutant!("event_count.b") {
+            bare_light_fence(); // Row b. If it is not enough, the word says so.
+        }
+        // Relaxed: row e.
         if self.word.load(Relaxed) >= ONE_WAITER {
             self.notify_slow(count);
         }
@@ -133,18 +302,33 @@ impl<S: Scope> EventCount<S> {
     #[cold]
     #[inline(never)]
     fn notify_slow(&self, count: u32) {
-        let mut cur = self.word.load(Relaxed); // Relaxed: row c.
-        loop {
+        let mut cur = self.word.load(Relaxed); // Relaxed: row e.
+        if cur & FENCED != 0 {
+            if !S::SHARED && settle() {
+                self.word.fetch_and(!FENCED, Relaxed); // Relaxed: row e.
+            }
+            fence(ord!("event_count.c", SeqCst)); // SeqCst: row c.
+            cur = self.word.load(Relaxed);
+        }
+        let calls = loop {
+            let calls = match waiters(cur) - called(cur) {
+                // Mutant: who comes while somebody is on his way thinks that enough.
+                _ if mutant!("event_count.one-call") && called(cur) > 0 => 0,
+                idle => idle.min(count.into()),
+            };
+            if calls == 0 {
+                return;
+            }
             let step = u64::from(!mutant!("event_count.sequence"));
-            // The sequence wraps within its half.
+            // The sequence wraps within its part.
             let new = cur & !SEQUENCE | cur.wrapping_add(step) & SEQUENCE;
-            match self.word.compare_exchange(cur, new, Relaxed, Relaxed) {
-                Ok(_) => break,
+            match self.word.compare_exchange(cur, new + calls * ONE_CALL, Relaxed, Relaxed) {
+                Ok(_) => break calls,
                 Err(now) => cur = now,
             }
-        }
+        };
         if !mutant!("event_count.wake") {
-            Futex64::wake(&raw const self.word, count);
+            Futex64::wake(&raw const self.word, calls as u32);
         }
     }
 }
@@ -157,7 +341,10 @@ impl<S: Scope> Default for EventCount<S> {
 
 impl<S: Scope> core::fmt::Debug for EventCount<S> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let waiters = self.word.load(Relaxed) / ONE_WAITER; // Relaxed: a display.
-        f.debug_struct("EventCount").field("waiters", &waiters).finish()
+        let word = self.word.load(Relaxed); // Relaxed: a display.
+        f.debug_struct("EventCount")
+            .field("waiters", &waiters(word))
+            .field("called", &called(word))
+            .finish()
     }
 }

@@ -29,6 +29,12 @@ pub trait Limit: Copy {
         false
     }
 
+    /// The point in time at which it is reached, if not before.
+    fn deadline(self) -> Deadline;
+
+    /// Whether it is reached: for who sleeps in slices of his own.
+    fn is_reached(self) -> bool;
+
     /// Sleeps on `word`, and says why no longer. `alone` does that with a deadline only.
     fn sleep(self, word: WaitWord<'_>, alone: impl FnOnce(Deadline) -> Wait) -> Wait;
 
@@ -44,6 +50,16 @@ impl Limit for Deadline {
     #[inline]
     fn is_endless(self) -> bool {
         self == Self::NEVER
+    }
+
+    #[inline]
+    fn deadline(self) -> Deadline {
+        self
+    }
+
+    #[inline]
+    fn is_reached(self) -> bool {
+        self.has_passed()
     }
 
     #[inline]

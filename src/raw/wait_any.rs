@@ -130,7 +130,7 @@ fn sleep_on<'a, T, F: Fn(&'a T) -> &'a dyn Waitable>(
     }
     loop {
         // A3.
-        match wait_many(words, deadline) {
+        match sleep_on_all(words, deadline) {
             Wait::TimedOut => break,
             Wait::Woken
                 if deadline != Deadline::NEVER && mutant!("wait_any.leave-with-the-wake") =>
@@ -158,6 +158,19 @@ fn sleep_on<'a, T, F: Fn(&'a T) -> &'a dyn Waitable>(
         }
     }
     None
+}
+
+fn sleep_on_all(words: &[WaitWord<'_>], deadline: Deadline) -> Wait {
+    // Some of those who are to wake us may not know of us: `event_count`.
+    #[cfg(feature = "alloc")]
+    if crate::primitive::barrier_was_refused() {
+        let soon = Deadline::after(super::event_count::NAP);
+        return match wait_many(words, soon.min(deadline)) {
+            Wait::TimedOut if !deadline.has_passed() => Wait::Interrupted,
+            wait => wait,
+        };
+    }
+    wait_many(words, deadline)
 }
 
 fn withdraw((_, wanted): (usize, &dyn Waitable)) {

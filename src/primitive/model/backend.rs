@@ -299,6 +299,10 @@ impl<S: Scope> Futex64<S> {
     pub fn fetch_or(&self, bits: u64, order: Ordering) -> u64 {
         self.word.fetch_or(bits, order)
     }
+    #[cfg(feature = "alloc")]
+    pub fn fetch_and(&self, bits: u64, order: Ordering) -> u64 {
+        self.word.fetch_and(bits, order)
+    }
     pub fn wait_low(&self, expected: u32, deadline: Deadline) -> Wait {
         self.while_low_is(expected).wait(deadline)
     }

@@ -41,7 +41,7 @@ pub use explore::Explore;
 pub use kernel::{bury, futex_calls, interrupt_sleepers};
 pub use pi::{PiFutex, end_thread, set_priority};
 
-pub use super::{Deadline, Private, Wait};
+pub use super::{Deadline, Private, ProcessShared, Scope, Wait};
 pub use core::sync::atomic::Ordering;
 
 /// Threads and reference counts of the model, for the tests.
