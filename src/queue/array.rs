@@ -109,7 +109,7 @@ use crate::raw::{self, PushError, Ring};
 /// ```
 #[doc(alias("ring_buffer", "MPMC", "Vyukov", "ArrayBlockingQueue"))]
 pub struct ArrayQueue<T> {
-    ring: Ring<T>,
+    pub(super) ring: Ring<T>,
 }
 
 impl<T> UnwindSafe for ArrayQueue<T> {}

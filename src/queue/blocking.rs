@@ -1,12 +1,18 @@
 //! `BlockingQueue`.
 
 use core::fmt;
+use core::iter::FusedIterator;
+use core::marker::PhantomData;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::time::Duration;
 
+use super::ArrayQueue;
+use super::backing::Backing;
+use super::batch::{Sink, Source};
 use crate::cancel::CancelToken;
-use crate::primitive::{Deadline, mutant, settle};
-use crate::raw::{self, EventCount, Limit, Ring};
+use crate::primitive::{Deadline, Wait, WaitWord, mutant, settle, spin_loop, tuning, yield_now};
+use crate::raw::{self, EventCount, Found, Limit, Ring, Ticket};
+use crate::sync::wait_any::sealed as waitable;
 
 /// A bounded queue whose producers sleep while it is full and whose consumers sleep while it is
 /// empty, until it is closed.
@@ -85,16 +91,55 @@ use crate::raw::{self, EventCount, Limit, Ring};
 /// shared(lockwork::queue::BlockingQueue::<std::cell::Cell<()>>::new(1));
 /// ```
 #[doc(alias("bounded channel", "ArrayBlockingQueue", "backpressure", "sync_channel"))]
-pub struct BlockingQueue<T> {
-    ring: Ring<T>,
+pub struct BlockingQueue<T, Q: Backing<T> = ArrayQueue<T>> {
+    queue: Q,
     /// Consumers sleep here; notified by a push, and by closing.
     not_empty: EventCount,
     /// Producers sleep here; notified by a pop, and by closing.
     not_full: EventCount,
+    values: PhantomData<fn(T) -> T>,
 }
 
-impl<T> UnwindSafe for BlockingQueue<T> {}
-impl<T> RefUnwindSafe for BlockingQueue<T> {}
+impl<T, Q: Backing<T>> UnwindSafe for BlockingQueue<T, Q> {}
+impl<T, Q: Backing<T>> RefUnwindSafe for BlockingQueue<T, Q> {}
+
+/// Looks that a waiter makes before it announces itself, at growing intervals: a few hundred
+/// nanoseconds in all, then two turns for others.
+const LOOKS: u32 = tuning(5, 0);
+const YIELDS: u32 = tuning(2, 0);
+
+/// Looks until that was not in vain, or `limit` is reached: with the last look's answer.
+fn look_until<R>(
+    event: &EventCount,
+    limit: impl Limit,
+    mut look: impl FnMut() -> Option<R>,
+) -> Option<R> {
+    for doublings in 0..LOOKS {
+        (0..1_u32 << doublings).for_each(|_| spin_loop());
+        if let Some(found) = look() {
+            return Some(found);
+        }
+    }
+    for _ in 0..YIELDS {
+        yield_now();
+        if let Some(found) = look() {
+            return Some(found);
+        }
+    }
+    let mut ticket = event.prepare();
+    loop {
+        if let Some(found) = look() {
+            event.cancel(ticket);
+            return Some(found);
+        }
+        if event.sleep(&ticket, limit) == Wait::TimedOut {
+            event.cancel(ticket);
+            // A call may have gone with the ticket.
+            return look();
+        }
+        event.again(&mut ticket);
+    }
+}
 
 impl<T> BlockingQueue<T> {
     /// Creates an empty queue with `capacity` places.
@@ -110,19 +155,45 @@ impl<T> BlockingQueue<T> {
     #[must_use]
     #[track_caller]
     pub fn new(capacity: usize) -> Self {
-        Self::on(Ring::new(capacity))
+        Self::over(ArrayQueue::new(capacity))
     }
 
     /// As [`new`](Self::new), for a capacity above zero; `None` if there is no memory for it.
     #[cfg(feature = "std")]
     pub(crate) fn try_new(capacity: usize) -> Option<Self> {
-        Ring::try_new(capacity).map(Self::on)
+        Ring::try_new(capacity).map(|ring| Self::over(ArrayQueue { ring }))
     }
 
-    fn on(ring: Ring<T>) -> Self {
+    /// The number of places.
+    ///
+    /// ```
+    /// assert_eq!(lockwork::queue::BlockingQueue::<u8>::new(9).capacity(), 9);
+    /// ```
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.queue.capacity()
+    }
+}
+
+impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
+    /// Makes a blocking queue of `queue`, with the values that are in it.
+    ///
+    /// ```
+    /// use lockwork::queue::{ArrayQueue, BlockingQueue};
+    ///
+    /// let queue = BlockingQueue::over(ArrayQueue::new(1));
+    /// queue.push('a').unwrap();
+    /// ```
+    #[must_use]
+    pub fn over(queue: Q) -> Self {
         // Rather now than in the first push.
         settle();
-        Self { ring, not_empty: EventCount::new(), not_full: EventCount::new() }
+        Self {
+            queue,
+            not_empty: EventCount::new(),
+            not_full: EventCount::new(),
+            values: PhantomData,
+        }
     }
 
     /// Appends a value if there is room at this moment.
@@ -142,7 +213,7 @@ impl<T> BlockingQueue<T> {
     /// ```
     #[doc(alias("offer", "try_send"))]
     pub fn try_push(&self, value: T) -> Result<(), PushError<T>> {
-        match self.ring.push(value) {
+        match self.queue.push(value) {
             Ok(()) => {
                 if !mutant!("blocking_queue.push-wake") {
                     self.not_empty.notify_one();
@@ -264,23 +335,18 @@ impl<T> BlockingQueue<T> {
             done => return done,
         };
         let limit = limit();
-        loop {
-            let ticket = self.not_full.prepare();
-            refused = match self.try_push(refused.value) {
-                Err(refused) if refused.reason == PushErrorReason::Full => refused,
-                done => {
-                    self.not_full.cancel(ticket);
-                    return done;
-                }
-            };
-            let in_time = self.not_full.wait(ticket, limit);
-            refused = match self.try_push(refused.value) {
-                Err(refused) if refused.reason == PushErrorReason::Full => refused,
-                done => return done,
-            };
-            if !in_time {
-                return Err(self.refuse(reached(limit), refused.value));
+        let mut value = Some(refused.value);
+        let done = look_until(&self.not_full, limit, || match self.try_push(value.take()?) {
+            Err(refused) if refused.reason == PushErrorReason::Full => {
+                value = Some(refused.value);
+                None
             }
+            done => Some(done),
+        });
+        match (done, value) {
+            (None, Some(value)) => Err(self.refuse(reached(limit), value)),
+            (Some(done), _) => done,
+            (None, None) => unreachable!("a value that is neither in the queue nor refused"),
         }
     }
 
@@ -300,7 +366,7 @@ impl<T> BlockingQueue<T> {
     /// ```
     #[doc(alias("poll", "try_recv"))]
     pub fn try_pop(&self) -> Result<T, PopError> {
-        match self.ring.pop() {
+        match self.queue.pop() {
             Ok(value) => {
                 if !mutant!("blocking_queue.pop-wake") {
                     self.not_full.notify_one();
@@ -417,24 +483,321 @@ impl<T> BlockingQueue<T> {
             done => return done,
         }
         let limit = limit();
+        look_until(&self.not_empty, limit, || match self.try_pop() {
+            Err(PopError::Empty) => None,
+            done => Some(done),
+        })
+        .unwrap_or_else(|| Err(reached(limit)))
+    }
+
+    /// Appends all of `values`, sleeping whenever there is no room, and says how many: fewer only
+    /// if the queue is closed. What was not pushed stays where it is.
+    ///
+    /// Values of other producers may come in between. For what can be a source, see [`Source`].
+    ///
+    /// # Panics
+    ///
+    /// As [`ArrayQueue::push_many`].
+    ///
+    /// ```
+    /// let queue = lockwork::queue::BlockingQueue::new(8);
+    /// assert_eq!(queue.push_many(&mut vec![1, 2, 3]), 3);
+    /// assert_eq!(queue.len(), 3);
+    /// ```
+    #[doc(alias("send_many", "putAll", "push_batch"))]
+    #[track_caller]
+    pub fn push_many(&self, values: &mut impl Source<T>) -> usize {
+        self.push_many_until(values, Deadline::NEVER)
+    }
+
+    /// Appends those of `values` for which there is room at this moment, and says how many.
+    ///
+    /// ```
+    /// let queue = lockwork::queue::BlockingQueue::new(2);
+    /// let mut values = vec![1, 2, 3];
+    /// assert_eq!(queue.try_push_many(&mut values), 2);
+    /// assert_eq!(values, [3]);
+    /// ```
+    pub fn try_push_many(&self, values: &mut impl Source<T>) -> usize {
+        self.push_run(values).0
+    }
+
+    /// As [`push_many`](Self::push_many), for at most `timeout` in all.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let queue = lockwork::queue::BlockingQueue::new(2);
+    /// assert_eq!(queue.push_many_for(&mut vec![1, 2, 3], Duration::from_millis(1)), 2);
+    /// ```
+    #[track_caller]
+    pub fn push_many_for(&self, values: &mut impl Source<T>, timeout: Duration) -> usize {
+        self.push_many_until(values, Deadline::after(timeout))
+    }
+
+    /// As [`push_many`](Self::push_many), until `deadline` at the latest.
+    ///
+    /// ```
+    /// use lockwork::{Deadline, queue::BlockingQueue};
+    ///
+    /// let queue = BlockingQueue::new(2);
+    /// assert_eq!(queue.push_many_until(&mut vec![1, 2, 3], Deadline::now()), 2);
+    /// ```
+    #[track_caller]
+    pub fn push_many_until(
+        &self,
+        values: &mut impl Source<T>,
+        deadline: impl Into<Deadline>,
+    ) -> usize {
+        self.push_many_limited(values, || deadline.into(), |_| {})
+    }
+
+    /// As [`push_many`](Self::push_many), until `token` is cancelled.
+    ///
+    /// # Panics
+    ///
+    /// As [`CancelToken::is_cancelled`], and as [`ArrayQueue::push_many`].
+    ///
+    /// ```
+    /// use lockwork::{cancel::CancelToken, queue::BlockingQueue};
+    ///
+    /// let (queue, token) = (BlockingQueue::new(2), CancelToken::new());
+    /// token.cancel();
+    /// assert_eq!(queue.push_many_cancellable(&mut vec![1, 2, 3], &token), 0);
+    /// ```
+    #[track_caller]
+    pub fn push_many_cancellable(&self, values: &mut impl Source<T>, token: &CancelToken) -> usize {
+        if token.is_cancelled() {
+            return 0;
+        }
+        self.push_many_limited(values, || token, |token| drop(token.reached()))
+    }
+
+    fn push_many_limited<L: Limit>(
+        &self,
+        values: &mut impl Source<T>,
+        limit: impl FnOnce() -> L,
+        reached: impl FnOnce(L),
+    ) -> usize {
+        let (mut pushed, end) = self.push_run(values);
+        if !matches!(end, Err(raw::PushError::Full(()))) {
+            return pushed;
+        }
+        let limit = limit();
         loop {
-            let ticket = self.not_empty.prepare();
-            match self.try_pop() {
-                Err(PopError::Empty) => {}
-                done => {
-                    self.not_empty.cancel(ticket);
-                    return done;
+            let run = look_until(&self.not_full, limit, || match self.push_run(values) {
+                (0, Err(raw::PushError::Full(()))) => None,
+                run => Some(run),
+            });
+            match run {
+                None => {
+                    reached(limit);
+                    return pushed;
                 }
-            }
-            let in_time = self.not_empty.wait(ticket, limit);
-            match self.try_pop() {
-                Err(PopError::Empty) if in_time => {}
-                Err(PopError::Empty) => return Err(reached(limit)),
-                done => return done,
+                Some((more, end)) => {
+                    pushed += more;
+                    if !matches!(end, Err(raw::PushError::Full(()))) {
+                        return pushed;
+                    }
+                }
             }
         }
     }
 
+    fn push_run(&self, values: &mut impl Source<T>) -> (usize, Result<(), raw::PushError<()>>) {
+        let (pushed, end) = self.queue.push_many(values);
+        if pushed > 0 && !mutant!("blocking_queue.push-many-wake") {
+            self.not_empty.notify(u32::try_from(pushed).unwrap_or(u32::MAX));
+        }
+        (pushed, end)
+    }
+
+    /// Waits until there is a value, takes up to `max` of those that are there, appends them to
+    /// `into`, and says how many: at least one, if `max` is not 0.
+    ///
+    /// # Errors
+    ///
+    /// [`PopError::Closed`] once the queue is closed and empty, and nothing else.
+    ///
+    /// # Panics
+    ///
+    /// As [`ArrayQueue::pop_many`].
+    ///
+    /// ```
+    /// use lockwork::queue::{BlockingQueue, PopError};
+    ///
+    /// let queue = BlockingQueue::new(8);
+    /// queue.push_many(&mut vec![1, 2, 3]);
+    /// let mut batch = Vec::new();
+    /// assert_eq!(queue.pop_many(&mut batch, 2), Ok(2));
+    /// assert_eq!(queue.pop_many(&mut batch, 2), Ok(1));
+    /// assert_eq!(batch, [1, 2, 3]);
+    /// queue.close();
+    /// assert_eq!(queue.pop_many(&mut batch, 2), Err(PopError::Closed));
+    /// ```
+    #[doc(alias("recv_many", "drainTo", "pop_batch"))]
+    #[track_caller]
+    pub fn pop_many(&self, into: &mut impl Sink<T>, max: usize) -> Result<usize, PopError> {
+        self.pop_many_until(into, max, Deadline::NEVER)
+    }
+
+    /// Takes up to `max` of the values that are there at this moment, appends them to `into`, and
+    /// says how many.
+    ///
+    /// # Errors
+    ///
+    /// [`PopError::Empty`], or [`PopError::Closed`] if there will never be one.
+    ///
+    /// ```
+    /// let queue = lockwork::queue::BlockingQueue::new(8);
+    /// queue.push('a').unwrap();
+    /// let mut batch = Vec::new();
+    /// assert_eq!(queue.try_pop_many(&mut batch, 8), Ok(1));
+    /// assert!(queue.try_pop_many(&mut batch, 8).is_err());
+    /// ```
+    pub fn try_pop_many(&self, into: &mut impl Sink<T>, max: usize) -> Result<usize, PopError> {
+        let (popped, end) = self.queue.pop_many(into, max);
+        if popped > 0 {
+            if !mutant!("blocking_queue.pop-many-wake") {
+                self.not_full.notify(u32::try_from(popped).unwrap_or(u32::MAX));
+            }
+            return Ok(popped);
+        }
+        match end {
+            Ok(()) => Ok(0),
+            Err(raw::PopError::Empty) => Err(PopError::Empty),
+            Err(raw::PopError::Closed) => Err(PopError::Closed),
+        }
+    }
+
+    /// As [`pop_many`](Self::pop_many), sleeping for at most `timeout` until there is a value.
+    ///
+    /// # Errors
+    ///
+    /// [`PopError::TimedOut`] or [`PopError::Closed`].
+    ///
+    /// ```
+    /// use lockwork::queue::{BlockingQueue, PopError};
+    /// use std::time::Duration;
+    ///
+    /// let queue = BlockingQueue::<u8>::new(8);
+    /// let nothing = queue.pop_many_for(&mut Vec::new(), 8, Duration::from_millis(1));
+    /// assert_eq!(nothing, Err(PopError::TimedOut));
+    /// ```
+    #[track_caller]
+    pub fn pop_many_for(
+        &self,
+        into: &mut impl Sink<T>,
+        max: usize,
+        timeout: Duration,
+    ) -> Result<usize, PopError> {
+        self.pop_many_until(into, max, Deadline::after(timeout))
+    }
+
+    /// As [`pop_many`](Self::pop_many), sleeping until `deadline` at the latest until there is a
+    /// value.
+    ///
+    /// # Errors
+    ///
+    /// [`PopError::TimedOut`] or [`PopError::Closed`].
+    ///
+    /// ```
+    /// use lockwork::{Deadline, queue::{BlockingQueue, PopError}};
+    ///
+    /// let queue = BlockingQueue::<u8>::new(8);
+    /// let nothing = queue.pop_many_until(&mut Vec::new(), 8, Deadline::now());
+    /// assert_eq!(nothing, Err(PopError::TimedOut));
+    /// ```
+    #[track_caller]
+    pub fn pop_many_until(
+        &self,
+        into: &mut impl Sink<T>,
+        max: usize,
+        deadline: impl Into<Deadline>,
+    ) -> Result<usize, PopError> {
+        self.pop_many_limited(into, max, || deadline.into(), |_| PopError::TimedOut)
+    }
+
+    /// As [`pop_many`](Self::pop_many), sleeping until there is a value or `token` is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// [`PopError::Cancelled`] if the token was cancelled before there was a value, or is already,
+    /// or [`PopError::Closed`].
+    ///
+    /// # Panics
+    ///
+    /// As [`CancelToken::is_cancelled`], and as [`ArrayQueue::pop_many`].
+    ///
+    /// ```
+    /// use lockwork::{cancel::CancelToken, queue::{BlockingQueue, PopError}};
+    ///
+    /// let (queue, token) = (BlockingQueue::<u8>::new(8), CancelToken::new());
+    /// token.cancel();
+    /// let nothing = queue.pop_many_cancellable(&mut Vec::new(), 8, &token);
+    /// assert_eq!(nothing, Err(PopError::Cancelled));
+    /// ```
+    #[track_caller]
+    pub fn pop_many_cancellable(
+        &self,
+        into: &mut impl Sink<T>,
+        max: usize,
+        token: &CancelToken,
+    ) -> Result<usize, PopError> {
+        if token.is_cancelled() {
+            return Err(PopError::Cancelled);
+        }
+        let reached = |token: &CancelToken| {
+            token.reached();
+            PopError::Cancelled
+        };
+        self.pop_many_limited(into, max, || token, reached)
+    }
+
+    fn pop_many_limited<L: Limit>(
+        &self,
+        into: &mut impl Sink<T>,
+        max: usize,
+        limit: impl FnOnce() -> L,
+        reached: impl FnOnce(L) -> PopError,
+    ) -> Result<usize, PopError> {
+        match self.try_pop_many(into, max) {
+            Err(PopError::Empty) => {}
+            done => return done,
+        }
+        let limit = limit();
+        look_until(&self.not_empty, limit, || match self.try_pop_many(into, max) {
+            Err(PopError::Empty) => None,
+            done => Some(done),
+        })
+        .unwrap_or_else(|| Err(reached(limit)))
+    }
+
+    /// Takes values, sleeping whenever there is none, until the queue is closed and empty.
+    ///
+    /// ```
+    /// let queue = lockwork::queue::BlockingQueue::new(8);
+    /// queue.push_many(&mut vec!['a', 'b']);
+    /// queue.close();
+    /// assert_eq!(queue.iter().collect::<String>(), "ab");
+    /// ```
+    #[must_use = "an iterator does nothing by itself"]
+    pub fn iter(&self) -> Iter<'_, T, Q> {
+        Iter { queue: self }
+    }
+
+    /// Takes values until there is none at the moment.
+    ///
+    /// ```
+    /// let queue = lockwork::queue::BlockingQueue::new(8);
+    /// queue.push_many(&mut vec!['a', 'b']);
+    /// assert_eq!(queue.try_iter().collect::<String>(), "ab");
+    /// ```
+    #[doc(alias("drain", "drainTo"))]
+    #[must_use = "an iterator does nothing by itself"]
+    pub fn try_iter(&self) -> BlockingTryIter<'_, T, Q> {
+        BlockingTryIter { queue: self }
+    }
     /// Refuses pushes from now on and wakes all sleepers. Returns whether this call did it, `false`
     /// if the queue was closed already.
     ///
@@ -445,7 +808,7 @@ impl<T> BlockingQueue<T> {
     /// ```
     #[doc(alias = "shutdown")]
     pub fn close(&self) -> bool {
-        let first = self.ring.close();
+        let first = self.queue.close();
         if first {
             if !mutant!("blocking_queue.close-wakes-consumers") {
                 self.not_empty.notify_all();
@@ -464,17 +827,7 @@ impl<T> BlockingQueue<T> {
     /// ```
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.ring.is_closed()
-    }
-
-    /// The number of places.
-    ///
-    /// ```
-    /// assert_eq!(lockwork::queue::BlockingQueue::<u8>::new(9).capacity(), 9);
-    /// ```
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.ring.capacity()
+        self.queue.is_closed()
     }
 
     /// The number of values at this moment; a gauge while others push and pop, never above the
@@ -487,7 +840,7 @@ impl<T> BlockingQueue<T> {
     /// ```
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ring.len()
+        self.queue.len()
     }
 
     /// Whether there is no value at this moment.
@@ -497,7 +850,7 @@ impl<T> BlockingQueue<T> {
     /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ring.is_empty()
+        self.queue.is_empty()
     }
 
     /// Whether there is no free place at this moment.
@@ -509,19 +862,159 @@ impl<T> BlockingQueue<T> {
     /// ```
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.ring.is_full()
+        self.queue.is_full()
     }
 
     fn refuse(&self, reason: PushErrorReason, value: T) -> PushError<T> {
-        PushError { reason, capacity: self.capacity(), value }
+        PushError { reason, capacity: self.queue.bound().unwrap_or(usize::MAX), value }
     }
 }
 
-impl<T> fmt::Debug for BlockingQueue<T> {
+/// The values of a [`BlockingQueue`] as they come, until it is closed and empty.
+///
+/// ```
+/// let queue = lockwork::queue::BlockingQueue::new(1);
+/// queue.push(7).unwrap();
+/// assert_eq!(queue.iter().next(), Some(7));
+/// ```
+pub struct Iter<'a, T, Q: Backing<T> = ArrayQueue<T>> {
+    queue: &'a BlockingQueue<T, Q>,
+}
+
+impl<T, Q: Backing<T>> Iterator for Iter<'_, T, Q> {
+    type Item = T;
+
+    #[track_caller]
+    fn next(&mut self) -> Option<T> {
+        self.queue.pop().ok()
+    }
+}
+
+impl<T, Q: Backing<T>> FusedIterator for Iter<'_, T, Q> {}
+
+impl<T, Q: Backing<T>> fmt::Debug for Iter<'_, T, Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Iter").field(self.queue).finish()
+    }
+}
+
+/// The values that a [`BlockingQueue`] has at the moment. It may be asked again after its end.
+///
+/// ```
+/// let queue = lockwork::queue::BlockingQueue::<u8>::new(1);
+/// assert_eq!(queue.try_iter().next(), None);
+/// ```
+pub struct BlockingTryIter<'a, T, Q: Backing<T> = ArrayQueue<T>> {
+    queue: &'a BlockingQueue<T, Q>,
+}
+
+impl<T, Q: Backing<T>> Iterator for BlockingTryIter<'_, T, Q> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.queue.try_pop().ok()
+    }
+}
+
+impl<T, Q: Backing<T>> fmt::Debug for BlockingTryIter<'_, T, Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("BlockingTryIter").field(self.queue).finish()
+    }
+}
+
+impl<'a, T, Q: Backing<T>> IntoIterator for &'a BlockingQueue<T, Q> {
+    type Item = T;
+    type IntoIter = Iter<'a, T, Q>;
+
+    fn into_iter(self) -> Iter<'a, T, Q> {
+        self.iter()
+    }
+}
+
+/// What is left, with nobody else there to push.
+impl<T, Q: Backing<T> + IntoIterator<Item = T>> IntoIterator for BlockingQueue<T, Q> {
+    type Item = T;
+    type IntoIter = Q::IntoIter;
+
+    fn into_iter(self) -> Q::IntoIter {
+        self.queue.into_iter()
+    }
+}
+
+/// Readiness: nothing is taken, so whoever else waits is told as well.
+impl<T, Q: Backing<T>> raw::Waitable for BlockingQueue<T, Q> {
+    fn try_take(&self) -> Option<Found> {
+        // First, as nothing comes after the end.
+        let closed = self.queue.is_closed();
+        match self.queue.is_empty() {
+            false => Some(Found::It),
+            true => closed.then_some(Found::Closed),
+        }
+    }
+
+    fn prepare(&self, earlier: Option<u32>) -> Result<u32, Found> {
+        let mut ticket = match earlier {
+            None => self.not_empty.prepare(),
+            Some(earlier) => {
+                let mut ticket = Ticket::from_raw(earlier);
+                self.not_empty.again(&mut ticket);
+                ticket
+            }
+        };
+        loop {
+            if let Some(found) = self.try_take() {
+                self.not_empty.cancel(ticket);
+                self.pass_on();
+                return Err(found);
+            }
+            if ticket.is_counted() {
+                return Ok(ticket.into_raw());
+            }
+            self.not_empty.again(&mut ticket);
+        }
+    }
+
+    fn leave(&self, ticket: u32) -> Option<Found> {
+        self.not_empty.cancel(Ticket::from_raw(ticket));
+        let found = self.try_take();
+        if found.is_some() {
+            self.pass_on();
+        }
+        found
+    }
+
+    fn withdraw(&self) {
+        self.not_empty.cancel(Ticket::COUNTED);
+        self.pass_on();
+    }
+
+    fn word(&self, ticket: u32) -> WaitWord<'_> {
+        self.not_empty.word(ticket)
+    }
+}
+
+impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
+    /// A call may have been used up by one who took nothing.
+    fn pass_on(&self) {
+        if !self.queue.is_empty() && !mutant!("blocking_queue.keep-the-call") {
+            self.not_empty.notify_one();
+        }
+    }
+}
+
+impl<T: Send, Q: Backing<T> + Send + Sync> crate::Waitable for BlockingQueue<T, Q> {}
+
+impl<T, Q: Backing<T>> waitable::Sealed for BlockingQueue<T, Q> {
+    fn raw(&self) -> &dyn raw::Waitable {
+        self
+    }
+}
+
+impl<T, Q: Backing<T>> fmt::Debug for BlockingQueue<T, Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BlockingQueue")
             .field("len", &self.len())
-            .field("capacity", &self.capacity())
+            .field("capacity", &self.queue.bound())
             .field("closed", &self.is_closed())
             .finish()
     }

@@ -11,11 +11,13 @@
 
 mod ahead;
 mod array;
+mod backing;
 mod batch;
 mod blocking;
 pub mod spsc;
 
 pub use ahead::Ahead;
 pub use array::{ArrayQueue, Drain, IntoIter, TryIter, TryPopError, TryPushError};
+pub use backing::Backing;
 pub use batch::{Sink, Source};
-pub use blocking::{BlockingQueue, PopError, PushError, PushErrorReason};
+pub use blocking::{BlockingQueue, BlockingTryIter, Iter, PopError, PushError, PushErrorReason};

@@ -150,6 +150,14 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// To withdraw with, for who is known to be counted and has no ticket at hand.
+    pub const COUNTED: Self = Self { sequence: 0 };
+
+    /// Whether its owner is counted. Who is not may not sleep on the word.
+    pub fn is_counted(&self) -> bool {
+        self.sequence != UNCOUNTED
+    }
+
     /// As a number, to sleep on together with others; [`from_raw`](Self::from_raw) takes it back.
     pub fn into_raw(self) -> u32 {
         self.sequence
@@ -189,7 +197,7 @@ impl<S: Scope> EventCount<S> {
 
     /// As withdrawing and announcing the waiter once more, but at no cost if it was not called.
     pub fn again(&self, ticket: &mut Ticket) {
-        if ticket.sequence == UNCOUNTED {
+        if !ticket.is_counted() {
             yield_now();
             *ticket = self.prepare();
             return;
@@ -223,7 +231,7 @@ impl<S: Scope> EventCount<S> {
 
     /// Withdraws: the look found what was wanted.
     pub fn cancel(&self, ticket: Ticket) {
-        if ticket.sequence == UNCOUNTED {
+        if !ticket.is_counted() {
             return;
         }
         let mut cur = self.word.load(Relaxed); // Relaxed: row e.
@@ -249,7 +257,7 @@ impl<S: Scope> EventCount<S> {
 
     /// Sleeps as [`wait`](Self::wait) does; the waiter stays announced.
     pub fn sleep(&self, ticket: &Ticket, limit: impl Limit) -> Wait {
-        if ticket.sequence == UNCOUNTED || !S::SHARED && barrier_was_refused() {
+        if !ticket.is_counted() || !S::SHARED && barrier_was_refused() {
             return self.nap(ticket, limit);
         }
         let alone = |deadline| self.word.wait_low(ticket.sequence, deadline);

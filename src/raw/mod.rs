@@ -42,6 +42,8 @@ mod pi_mutex;
 mod reentrant;
 mod relock;
 #[cfg(feature = "alloc")]
+mod rendezvous;
+#[cfg(feature = "alloc")]
 mod ring;
 mod rwlock;
 mod semaphore;
@@ -63,7 +65,7 @@ pub use cancel_token::{Calls, CancelToken, Registration};
 pub use condvar::Condvar;
 pub use event::Event;
 #[cfg(feature = "alloc")]
-pub use event_count::EventCount;
+pub use event_count::{EventCount, Ticket};
 pub use fair_semaphore::FairSemaphore;
 #[cfg(feature = "alloc")]
 pub use index_stack::{FixedStack, GrowingStack, Taken};
@@ -86,7 +88,9 @@ pub use relock::{Fair, Plain, Reader, Relock, Spinning, Upgradable, Writer};
 #[cfg(feature = "std")]
 pub use relock::{Inheriting, Reentrant};
 #[cfg(feature = "alloc")]
-pub use ring::{PopError, PushError, Ring, TryPopError, TryPushError};
+pub use rendezvous::{NoDeal, Rendezvous};
+#[cfg(feature = "alloc")]
+pub use ring::{PopError, PopRun, PushError, PushRun, Ring, TryPopError, TryPushError};
 pub use rwlock::RwLock;
 pub use semaphore::{MAX_PERMITS, Refusal, Semaphore};
 pub use seq_lock::SeqLock;

@@ -31,7 +31,7 @@ mod seq_lock;
 mod serde;
 mod spin_lock;
 mod suspend;
-mod wait_any;
+pub(crate) mod wait_any;
 mod wait_group;
 
 pub use barrier::{Barrier, BarrierError, BarrierWaitResult};

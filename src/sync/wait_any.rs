@@ -44,7 +44,7 @@ use crate::sync::{Event, Latch, WaitGroup};
 )]
 pub trait Waitable: sealed::Sealed + Send + Sync {}
 
-mod sealed {
+pub(crate) mod sealed {
     use super::{Semaphore, raw};
 
     pub trait Sealed {
