@@ -26,6 +26,7 @@ pub trait Backing<T>: sealed::Backing<T> {}
 pub(super) mod sealed {
     use super::{PopError, PushError, Sink, Source};
 
+    #[allow(unreachable_pub, reason = "in the signatures of a sealed trait")]
     /// How many went, and what ended it if it was not all.
     pub type Batch<E> = (usize, Result<(), E>);
 

@@ -114,14 +114,14 @@ fn look_until<R>(
     limit: impl Limit,
     mut look: impl FnMut() -> Option<R>,
 ) -> Option<R> {
-    for doublings in 0..LOOKS {
-        (0..1_u32 << doublings).for_each(|_| spin_loop());
-        if let Some(found) = look() {
-            return Some(found);
+    let mut left = LOOKS + YIELDS;
+    while left > 0 {
+        if left > YIELDS {
+            (0..1_u32 << (LOOKS + YIELDS - left)).for_each(|_| spin_loop());
+        } else {
+            yield_now();
         }
-    }
-    for _ in 0..YIELDS {
-        yield_now();
+        left -= 1;
         if let Some(found) = look() {
             return Some(found);
         }
@@ -330,7 +330,7 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
         limit: impl FnOnce() -> L,
         reached: impl FnOnce(L) -> PushErrorReason,
     ) -> Result<(), PushError<T>> {
-        let mut refused = match self.try_push(value) {
+        let refused = match self.try_push(value) {
             Err(refused) if refused.reason == PushErrorReason::Full => refused,
             done => return done,
         };
@@ -570,7 +570,13 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
         if token.is_cancelled() {
             return 0;
         }
-        self.push_many_limited(values, || token, |token| drop(token.reached()))
+        self.push_many_limited(
+            values,
+            || token,
+            |token| {
+                token.reached();
+            },
+        )
     }
 
     fn push_many_limited<L: Limit>(
@@ -1012,11 +1018,12 @@ impl<T, Q: Backing<T>> waitable::Sealed for BlockingQueue<T, Q> {
 
 impl<T, Q: Backing<T>> fmt::Debug for BlockingQueue<T, Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BlockingQueue")
-            .field("len", &self.len())
-            .field("capacity", &self.queue.bound())
-            .field("closed", &self.is_closed())
-            .finish()
+        let mut shown = f.debug_struct("BlockingQueue");
+        shown.field("len", &self.len());
+        if let Some(capacity) = self.queue.bound() {
+            shown.field("capacity", &capacity);
+        }
+        shown.field("closed", &self.is_closed()).finish()
     }
 }
 

@@ -4,16 +4,18 @@
 //! |---|---|---|---|
 //! | [`ArrayQueue`] | fixed | says so at once | waits out an operation in flight on its place, or says "busy" |
 //! | [`BlockingQueue`] | fixed | sleeps, with deadlines; can be closed | as `ArrayQueue`, and sleeps |
+//! | [`channel`] | fixed, or none at all | the same; closed by dropping an end | the same |
 //! | [`spsc`] | fixed | says so at once | wait-free; one producer and one consumer |
 //!
-//! All are first in, first out, and allocate only when they are made. The first two are for any
-//! number of producers and consumers.
+//! All are first in, first out, and allocate only when they are made. All but `spsc` are for
+//! any number of producers and consumers.
 
 mod ahead;
 mod array;
 mod backing;
 mod batch;
 mod blocking;
+pub mod channel;
 pub mod spsc;
 
 pub use ahead::Ahead;

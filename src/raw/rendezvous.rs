@@ -390,11 +390,6 @@ impl<T> Rendezvous<T> {
             }
         }
     }
-
-    /// Whether it was closed.
-    pub fn is_closed(&self) -> bool {
-        self.with(&self.lock(), |list| list.closed)
-    }
 }
 
 impl<T> fmt::Debug for Rendezvous<T> {

@@ -409,3 +409,74 @@ mod shown {
         assert_eq!(PopError::TimedOut.to_string(), "queue stayed empty until the deadline");
     }
 }
+
+// Over another queue, in batches, and beside other things.
+
+#[test]
+fn made_of_a_queue_that_has_values() {
+    let queue = lockwork::queue::ArrayQueue::new(2);
+    queue.push(1).unwrap();
+    let queue = BlockingQueue::over(queue);
+    queue.push(2).unwrap();
+    assert_eq!(queue.try_push(3).unwrap_err().to_string(), "queue is full (2 of 2)");
+    assert_eq!(queue.into_iter().collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
+fn batches() {
+    let queue = BlockingQueue::new(4);
+    let mut values = Vec::from_iter(0..6);
+    assert_eq!(queue.try_push_many(&mut values), 4);
+    assert_eq!(queue.push_many_for(&mut values, Duration::from_millis(1)), 0);
+    assert_eq!(values, [4, 5]);
+    let mut taken = Vec::new();
+    assert_eq!(queue.pop_many(&mut taken, 0), Ok(0));
+    assert_eq!(queue.pop_many(&mut taken, 3), Ok(3));
+    assert_eq!(queue.push_many(&mut values), 2);
+    assert_eq!(queue.try_pop_many(&mut taken, 100), Ok(3));
+    assert_eq!(taken, [0, 1, 2, 3, 4, 5]);
+    assert_eq!(queue.try_pop_many(&mut taken, 100), Err(PopError::Empty));
+    queue.close();
+    assert_eq!(queue.push_many(&mut vec![7]), 0);
+    assert_eq!(queue.pop_many(&mut taken, 1), Err(PopError::Closed));
+}
+
+#[test]
+fn batches_larger_than_the_queue() {
+    let queue = BlockingQueue::new(3);
+    thread::scope(|s| {
+        s.spawn(|| {
+            assert_eq!(queue.push_many(&mut Vec::from_iter(0..100)), 100);
+            queue.close();
+        });
+        let mut taken = Vec::new();
+        while queue.pop_many(&mut taken, 7).is_ok() {}
+        assert_eq!(taken, Vec::from_iter(0..100));
+    });
+}
+
+#[test]
+fn a_queue_among_others() {
+    let (queue, stop) = (BlockingQueue::new(2), lockwork::Event::manual());
+    thread::scope(|s| {
+        let consumer = s.spawn(|| {
+            let mut values = Vec::new();
+            loop {
+                match lockwork::wait_any(&[&queue, &stop]) {
+                    lockwork::Taken { index: 0, kind: lockwork::TakenKind::Came } => {
+                        values.extend(queue.try_pop());
+                    }
+                    _ => return values,
+                }
+            }
+        });
+        for n in 0..50 {
+            queue.push(n).unwrap();
+        }
+        stop.set();
+        assert_eq!(consumer.join().unwrap(), Vec::from_iter(0..50));
+    });
+    assert!(lockwork::wait_any_for(&[&queue], Duration::from_millis(1)).is_none());
+    queue.close();
+    assert!(matches!(lockwork::wait_any(&[&queue]).kind, lockwork::TakenKind::Closed));
+}

@@ -14,6 +14,7 @@ mod auto_traits;
 mod barrier;
 mod blocking_queue;
 mod cancel;
+mod channel;
 mod condvar;
 mod condvar_any;
 mod counter;

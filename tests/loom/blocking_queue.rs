@@ -311,3 +311,40 @@ fn close_wakes_all_producers() {
         },
     );
 }
+
+// Batches, and waiting for several.
+
+/// A batch that is larger than the queue, to one who takes as many as there are.
+#[test]
+fn batches_wake_both_sides() {
+    Explore::new("queue, batches").preemptions(1).at_least(500).run(&[vec![1, 2, 3]], || {
+        let queue = queue(1, []);
+        let producer = beside(&queue, |queue| {
+            assert_eq!(queue.push_many(&mut vec![1, 2, 3]), 3);
+            queue.close();
+        });
+        let mut values = Vec::new();
+        while queue.pop_many(&mut values, 2).is_ok() {}
+        producer.join().unwrap();
+        values
+    });
+}
+
+/// One waits for the queue or for an event, and the other for a value; the event comes too.
+#[test]
+fn wait_any_takes_no_wake_up_along() {
+    Explore::new("queue, wait_any beside a consumer").preemptions(2).at_least(500).run(
+        &[Ok(1)],
+        || {
+            let shared = Arc::new((BlockingQueue::<u32>::new(1), lockwork::Event::manual()));
+            let several = beside(&shared, |(queue, event)| {
+                let _first = lockwork::wait_any(&[event, queue]);
+            });
+            let plain = beside(&shared, |(queue, _)| popped(queue.pop()));
+            shared.0.push(1).unwrap();
+            shared.1.set();
+            several.join().unwrap();
+            plain.join().unwrap()
+        },
+    );
+}

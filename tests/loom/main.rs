@@ -12,6 +12,7 @@
 mod barrier;
 mod blocking_queue;
 mod cancel;
+mod channel;
 mod condvar;
 mod condvar_any;
 mod counter;

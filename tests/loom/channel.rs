@@ -1,0 +1,238 @@
+//! Channels: values change hands once, whoever gives up has its value back, and the end comes after
+//! all that was sent. Where a channel has places, `blocking_queue` is about those.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockwork::model::{Explore, thread};
+use lockwork::queue::channel::{
+    self, Receiver, RecvError, SendError, SendTimeoutError, Sender, TryRecvError, TrySendError,
+};
+
+use crate::support::Watched;
+
+/// A licence to time out at any moment: see the model's notes on time.
+const SOON: Duration = Duration::from_secs(1);
+
+fn join<T: 'static>(handle: thread::JoinHandle<T>) -> T {
+    handle.join().unwrap()
+}
+
+// Rendezvous.
+
+/// Each side sees what the other did before.
+#[test]
+fn hand_over() {
+    Explore::new("rendezvous, hand-over").preemptions(4).at_least(100).run(&[(1, 2)], || {
+        let (sender, receiver) = channel::rendezvous();
+        let (given, mine) = (Watched::new(0), Watched::new(0));
+        let theirs = mine.clone();
+        given.set(1);
+        let taker = thread::spawn(move || {
+            theirs.set(2);
+            let given: Watched = receiver.recv().unwrap();
+            (given.get(), receiver)
+        });
+        sender.send(given).map_err(drop).unwrap();
+        // A receiver that was served has done its part long ago; one that serves, too.
+        let seen = mine.get();
+        let (given, _receiver) = join(taker);
+        (given, seen)
+    });
+}
+
+/// A send that does not wait succeeds only if somebody waits, who then has the value.
+#[test]
+fn try_send_and_recv() {
+    Explore::new("rendezvous, try_send").preemptions(3).at_least(30).run(
+        &[(Ok(()), Some(1)), (Err(1), None)],
+        || {
+            let (sender, receiver) = channel::rendezvous();
+            let taker = thread::spawn(move || receiver.recv());
+            let sent = sender.try_send(1).map_err(TrySendError::into_inner);
+            drop(sender);
+            (sent, join(taker).ok())
+        },
+    );
+}
+
+/// The value is received in time or comes back, and both sides agree on which.
+#[test]
+fn timed_send() {
+    Explore::new("rendezvous, timed send").preemptions(3).at_least(100).run(
+        &[(Ok(()), Some(1)), (Err(1), None)],
+        || {
+            let (sender, receiver) = channel::rendezvous();
+            let taker = thread::spawn(move || receiver.recv());
+            let sent = sender.send_timeout(1, SOON).map_err(SendTimeoutError::into_inner);
+            drop(sender);
+            (sent, join(taker).ok())
+        },
+    );
+}
+
+/// The same, with the receiver in a hurry.
+#[test]
+fn timed_recv() {
+    Explore::new("rendezvous, timed receive").preemptions(3).at_least(100).run(
+        &[(Ok(()), Some(1)), (Err(1), None)],
+        || {
+            let (sender, receiver) = channel::rendezvous();
+            let taker = thread::spawn(move || receiver.recv_timeout(SOON));
+            let sent = sender.send(1).map_err(SendError::into_inner);
+            (sent, join(taker).ok())
+        },
+    );
+}
+
+/// Who gives up stands between two others.
+#[test]
+fn giving_up_between_others() {
+    Explore::new("rendezvous, giving up").preemptions(2).at_least(500).run(
+        &[(false, vec![2]), (true, vec![2, 1])],
+        || {
+            let (sender, receiver) = channel::rendezvous();
+            let other = sender.clone();
+            let hurried = thread::spawn(move || sender.send_timeout(1, SOON).is_err());
+            let patient = thread::spawn(move || other.send(2).unwrap());
+            let mut values: Vec<u32> = receiver.iter().collect();
+            let gave_up = join(hurried);
+            join(patient);
+            values.sort_by(|a, b| b.cmp(a));
+            assert_eq!(values.contains(&1), !gave_up);
+            (!gave_up, values)
+        },
+    );
+}
+
+#[test]
+fn two_senders_one_receiver() {
+    Explore::new("rendezvous, 2 senders").preemptions(2).at_least(500).run(
+        &[vec![1, 2], vec![2, 1]],
+        || {
+            let (sender, receiver) = channel::rendezvous();
+            let senders = [(1, sender.clone()), (2, sender)]
+                .map(|(value, sender)| thread::spawn(move || sender.send(value).unwrap()));
+            let values: Vec<u32> = receiver.iter().collect();
+            senders.map(join);
+            values
+        },
+    );
+}
+
+#[test]
+fn one_sender_two_receivers() {
+    Explore::new("rendezvous, 2 receivers").preemptions(2).at_least(300).run(
+        &[[Some(1), None], [None, Some(1)]],
+        || {
+            let (sender, receiver) = channel::rendezvous();
+            let receivers =
+                [receiver.clone(), receiver].map(|receiver| thread::spawn(move || receiver.recv()));
+            sender.send(1).unwrap();
+            drop(sender);
+            receivers.map(|receiver| join(receiver).ok())
+        },
+    );
+}
+
+/// Senders that wait when the last receiver goes have their values back.
+#[test]
+fn receiver_goes() {
+    Explore::new("rendezvous, receiver goes").preemptions(3).at_least(50).run(&[1], || {
+        let (sender, receiver) = channel::rendezvous::<u32>();
+        let waiter = thread::spawn(move || sender.send(1).unwrap_err().into_inner());
+        drop(receiver);
+        join(waiter)
+    });
+}
+
+#[test]
+fn sender_goes() {
+    Explore::new("rendezvous, sender goes").preemptions(3).at_least(50).run(&[true], || {
+        let (sender, receiver) = channel::rendezvous::<u32>();
+        let waiter = thread::spawn(move || receiver.recv() == Err(RecvError));
+        drop(sender);
+        join(waiter)
+    });
+}
+
+#[test]
+fn interrupted() {
+    Explore::new("rendezvous, signals").preemptions(2).signals(2).at_least(100).run(&[1], || {
+        let (sender, receiver) = channel::rendezvous();
+        let taker = thread::spawn(move || receiver.recv().unwrap());
+        sender.send(1).unwrap();
+        join(taker)
+    });
+}
+
+/// In a child of a fork, those who waited in the parent are not there.
+#[test]
+fn child_of_fork() {
+    Explore::new("rendezvous, child of fork").preemptions(2).at_least(10).run(&[true], || {
+        let (sender, receiver) = channel::rendezvous();
+        let _stays = sender.clone();
+        let left_behind = thread::spawn(move || sender.send_timeout(1, SOON).is_err());
+        crate::support::let_sleep(1);
+        lockwork::model::enter_forked_child();
+        let seen = receiver.try_recv() == Err(TryRecvError::Empty);
+        join(left_behind);
+        seen
+    });
+}
+
+// With places.
+
+/// What was sent is received, also by who finds the last sender gone.
+#[test]
+fn last_sender_leaves_its_value() {
+    Explore::new("channel, last sender").preemptions(3).at_least(500).run(
+        &[(Some(1), None)],
+        || {
+            let (sender, receiver) = channel::bounded(1);
+            let producer = thread::spawn(move || sender.send(1).unwrap());
+            let received = (receiver.recv().ok(), receiver.recv().ok());
+            join(producer);
+            received
+        },
+    );
+}
+
+fn ends() -> (Sender<u32>, Receiver<u32>) {
+    channel::bounded(1)
+}
+
+/// Whoever is told that there are no senders sees what each of them did before it went.
+#[test]
+fn disconnected_sees_all_senders() {
+    Explore::new("channel, two senders go").preemptions(2).at_least(100).run(&[(1, 2)], || {
+        let (sender, receiver) = ends();
+        let done = [Watched::new(0), Watched::new(0)];
+        let senders = [(0, sender.clone()), (1, sender)].map(|(n, sender)| {
+            let done = done[n].clone();
+            thread::spawn(move || {
+                done.set(n as u32 + 1);
+                drop(sender);
+            })
+        });
+        assert_eq!(receiver.recv(), Err(RecvError));
+        let seen = (done[0].get(), done[1].get());
+        senders.map(join);
+        seen
+    });
+}
+
+/// A sender that sleeps when the last receiver goes, and the value that was there.
+#[test]
+fn last_receiver_drops_what_is_left() {
+    Explore::new("channel, last receiver").preemptions(2).at_least(200).run(&[true], || {
+        let (sender, receiver) = channel::bounded(1);
+        let value = Arc::new(());
+        let watch = Arc::downgrade(&value);
+        sender.send(value.clone()).unwrap();
+        let waiter = thread::spawn(move || sender.send(value).is_err());
+        drop(receiver);
+        let refused = join(waiter);
+        refused && watch.upgrade().is_none()
+    });
+}
