@@ -62,6 +62,7 @@
 //! | [`queue::spsc`] | the same from one thread to another, without locked instructions | |
 //! | [`queue::BlockingQueue`] | handing values over; sleeps, with deadlines; can be closed | |
 //! | [`stack::ArrayStack`], [`stack::TaggedStack`] | keeping values for whoever comes next; lock-free, in batches too | |
+//! | [`queue::channel`] | the same, by two ends that close when they are dropped | |
 //! | [`pool::ThreadPool`] | running closures, with a bound on how many wait | |
 //! | [`Deadline`] | points in time, also where there is no `std` | 8 bytes |
 //!

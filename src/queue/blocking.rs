@@ -12,14 +12,29 @@ use super::batch::{Sink, Source};
 use crate::cancel::CancelToken;
 use crate::primitive::{Deadline, Wait, WaitWord, mutant, settle, spin_loop, tuning, yield_now};
 use crate::raw::{self, EventCount, Found, Limit, Ring, Ticket};
+use crate::sync::Waitable;
 use crate::sync::wait_any::sealed as waitable;
 
-/// A bounded queue whose producers sleep while it is full and whose consumers sleep while it is
-/// empty, until it is closed.
+/// A queue whose producers sleep while it is full and whose consumers sleep while it is empty, until
+/// it is closed. Made by [`new`](Self::new) it is bounded; [`over`](Self::over) makes it of a queue
+/// that there is already.
 ///
 /// Every operation comes in four forms: at once (`try_push`, `try_pop`), with a limit (`push_for`,
 /// `push_until`, `pop_for`, `pop_until`), until a token is [cancelled](crate::cancel)
 /// (`push_cancellable`, `pop_cancellable`), and without (`push`, `pop`).
+///
+/// Batches go in and out by [`push_many`](Self::push_many) and [`pop_many`](Self::pop_many), which
+/// waits for its first value. [`iter`](Self::iter) takes values until the end.
+/// [`wait_any`](crate::wait_any) waits for a queue beside other things.
+///
+/// # Progress
+///
+/// | operation | class |
+/// |---|---|
+/// | `try_push`, `try_pop`, the `try_` batches | as [`ArrayQueue`](super::ArrayQueue#progress): wait for an operation on the same place that is under way. Lock-free otherwise, but for one system call where somebody sleeps |
+/// | `push`, `pop` and their limited and cancellable forms | the same, and sleep |
+/// | `close`, `is_closed`, `is_empty`, `is_full`, `capacity` | wait-free, but for the system call that wakes sleepers |
+/// | `len` | wait-free, unless pushes overtake it |
 ///
 /// # Closing
 ///
@@ -46,8 +61,14 @@ use crate::sync::wait_any::sealed as waitable;
 ///
 /// # Cost
 ///
-/// That of [`ArrayQueue`](super::ArrayQueue), and one full fence and one load to see that nobody
-/// sleeps. The kernel is entered only to sleep, and to wake when somebody does.
+/// That of [`ArrayQueue`](super::ArrayQueue), and one plain load to see that nobody sleeps: no fence,
+/// as whoever goes to sleep has the kernel make one on every processor that runs a thread of this
+/// process (`membarrier`, about a microsecond). Where that is missing or forbidden, each push and
+/// pop makes a full fence. Registering for it happens with the first queue of a process, and takes
+/// ten milliseconds if there are other threads by then.
+///
+/// The kernel is entered only to sleep, and to wake somebody who is not on his way already. A waiter
+/// looks a few times and yields twice before it sleeps.
 ///
 /// # Differences
 ///
@@ -1008,7 +1029,7 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     }
 }
 
-impl<T: Send, Q: Backing<T> + Send + Sync> crate::Waitable for BlockingQueue<T, Q> {}
+impl<T: Send, Q: Backing<T> + Send + Sync> Waitable for BlockingQueue<T, Q> {}
 
 impl<T, Q: Backing<T>> waitable::Sealed for BlockingQueue<T, Q> {
     fn raw(&self) -> &dyn raw::Waitable {

@@ -333,6 +333,7 @@ impl<T> Rendezvous<T> {
         // Nothing unwinds until the node is unlinked.
         let mut polls = POLLS;
         loop {
+            // Acquire: row b.
             match node.state.load(ord!("rendezvous.b", Acquire)) {
                 DONE => return Ok(()),
                 CLOSED => return Err(NoDeal::Closed),

@@ -20,6 +20,8 @@ use crate::sync::{Event, Latch, WaitGroup};
 /// | | when it is closed | not at all: [`TakenKind::Closed`] |
 /// | [`Latch`] | when no step is left | not at all |
 /// | [`WaitGroup`] | when it has come down to zero | not at all |
+/// | [`BlockingQueue`](crate::queue::BlockingQueue) | when it has a value | not at all: `try_pop` it; another may be faster |
+/// | | when it is closed and empty | not at all: [`TakenKind::Closed`] |
 ///
 /// Sealed: the kernel has to know where such a thing lies, and this crate how it wakes. A
 /// [`FairSemaphore`](crate::FairSemaphore) is not one, since its waiters sleep each in a place of
@@ -39,7 +41,7 @@ use crate::sync::{Event, Latch, WaitGroup};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`wait_any` cannot wait for `{Self}`",
-    label = "not an `Event`, `Semaphore`, `Latch` or `WaitGroup`",
+    label = "not an `Event`, `Semaphore`, `Latch`, `WaitGroup` or `BlockingQueue`",
     note = "references to these will do: `&event`, `&*arc`; a list is written `&[&first, &second]`"
 )]
 pub trait Waitable: sealed::Sealed + Send + Sync {}
@@ -135,12 +137,12 @@ pub struct Taken<'a> {
 #[non_exhaustive]
 pub enum TakenKind<'a> {
     /// It has come: the event was set (and, if it is automatic, is reset), the latch is open, the
-    /// group at zero.
+    /// group at zero. In a queue there was a value a moment ago.
     Came,
     /// A permit of the semaphore. It goes back when it is dropped; for a semaphore that counts what
     /// is used up, [`forget`](SemaphorePermit::forget) it.
     Permit(SemaphorePermit<'a>),
-    /// The semaphore is closed, and gave no permit.
+    /// The semaphore is closed, and gave no permit; or the queue is, and has nothing left.
     Closed,
 }
 

@@ -17,7 +17,7 @@ use lockwork::pool::{
 use lockwork::queue::spsc::{Consumer, Producer, ReadChunk, WriteChunk, WriteChunkUninit};
 use lockwork::queue::{
     ArrayQueue, BlockingQueue, Drain, IntoIter, PopError, PushError, PushErrorReason, TryIter,
-    TryPopError, TryPushError,
+    TryPopError, TryPushError, channel,
 };
 use lockwork::rt::RtError;
 use lockwork::semaphore::{AcquireError, Closed, Full, TryAcquireError};
@@ -320,6 +320,13 @@ fn queues() {
     assert!(has!(IntoIter<Movable>: Send));
     assert!(has!(BlockingQueue<Movable>: Send));
     assert!(has!(BlockingQueue<Movable>: Sync));
+    assert!(has!(channel::Sender<Movable>: Send) && has!(channel::Sender<Movable>: Sync));
+    assert!(has!(channel::Receiver<Movable>: Send) && has!(channel::Receiver<Movable>: Sync));
+    assert!(!has!(channel::Sender<Neither>: Send) && !has!(channel::Sender<Neither>: Sync));
+    assert!(!has!(channel::Receiver<Neither>: Send) && !has!(channel::Receiver<Neither>: Sync));
+    assert!(!has!(channel::Sender<Shareable>: Send) && !has!(channel::Receiver<Shareable>: Sync));
+    assert!(has!(channel::Sender<&mut u8>: UnwindSafe) && has!(channel::Receiver<Neither>: Debug));
+    assert!(has!(channel::IntoIter<Movable>: Send) && has!(channel::SendError<Neither>: Debug));
     assert!(!has!(ArrayQueue<Neither>: Send) && !has!(ArrayQueue<Neither>: Sync));
     assert!(!has!(BlockingQueue<Neither>: Send) && !has!(BlockingQueue<Neither>: Sync));
     assert!(!has!(ArrayQueue<Shareable>: Sync) && !has!(BlockingQueue<Shareable>: Sync));

@@ -20,6 +20,7 @@ mod condvar_any;
 mod counter;
 mod deadline;
 mod event;
+mod event_count;
 mod known_bugs;
 mod latch;
 mod layering;

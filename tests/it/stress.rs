@@ -1517,6 +1517,69 @@ mod spsc {
     }
 }
 
+/// Channels: the ends are dropped as each thread is done.
+mod channel {
+    use lockwork::queue::channel::{Receiver, Sender, bounded, rendezvous};
+
+    use super::*;
+
+    fn deliver(ends: (Sender<u64>, Receiver<u64>), producers: usize, each: usize) {
+        let (watchdog, seed) = (Watchdog::start(), seed());
+        let consumers = crowd() - producers;
+        let (sender, receiver) = ends;
+        let ends: Vec<_> = (0..producers + consumers)
+            .map(|i| {
+                Mutex::new(Some(match i < producers {
+                    true => Ok(sender.clone()),
+                    false => Err(receiver.clone()),
+                }))
+            })
+            .collect();
+        drop((sender, receiver));
+        let taken = together(producers + consumers, |i| {
+            let mut rng = Rng::stream(seed, i as u64);
+            let mut taken = Vec::new();
+            let end = ends[i].lock().take().expect("each has one");
+            match end {
+                Ok(sender) => {
+                    for n in 0..each {
+                        sender.send(value(i, n)).expect("there are receivers until all is in");
+                        if rng.one_in(16) {
+                            work(&mut rng);
+                        }
+                    }
+                }
+                Err(receiver) => {
+                    for value in receiver {
+                        taken.push(value);
+                        watchdog.tick();
+                        if rng.one_in(16) {
+                            work(&mut rng);
+                        }
+                    }
+                }
+            }
+            taken
+        });
+        check_delivery(&taken, &vec![each; producers]);
+    }
+
+    #[test]
+    fn few_places() {
+        deliver(bounded(2), crowd() / 2, scaled(4_000));
+    }
+
+    #[test]
+    fn many_senders_and_no_places() {
+        deliver(rendezvous(), crowd() - 1, scaled(1_000));
+    }
+
+    #[test]
+    fn many_receivers_and_no_places() {
+        deliver(rendezvous(), 1, scaled(8_000));
+    }
+}
+
 mod blocking_queue {
     use super::*;
 

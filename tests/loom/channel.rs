@@ -114,7 +114,7 @@ fn two_senders_one_receiver() {
             let senders = [(1, sender.clone()), (2, sender)]
                 .map(|(value, sender)| thread::spawn(move || sender.send(value).unwrap()));
             let values: Vec<u32> = receiver.iter().collect();
-            senders.map(join);
+            senders.into_iter().for_each(join);
             values
         },
     );
@@ -217,7 +217,7 @@ fn disconnected_sees_all_senders() {
         });
         assert_eq!(receiver.recv(), Err(RecvError));
         let seen = (done[0].get(), done[1].get());
-        senders.map(join);
+        senders.into_iter().for_each(join);
         seen
     });
 }
