@@ -10,6 +10,7 @@
 //! ```sh
 //! cargo bench -p lockwork-bench --bench mutex     # one thread, then 2 to 64 on one lock: 10 min
 //! cargo bench -p lockwork-bench --bench bypass    # 8 threads a core: who is overtaken how often
+//! cargo bench -p lockwork-bench --bench channel   # streams, and one value to and fro
 //! cargo bench -p lockwork-bench --bench condvar   # notify, ping-pong, notify_all, bounded buffer
 //! cargo bench -p lockwork-bench --bench counter   # additions by one thread, two and eight
 //! cargo bench -p lockwork-bench --bench event     # barriers, turns by tokens, groups
@@ -47,6 +48,7 @@
 //! A module for each family of types holds the adapters, such as [`locks`]; [`scenarios`] what is
 //! done with them, `benches/*.rs` the grids and bars, `src/bin/` the counting tools.
 
+pub mod channels;
 pub mod condvars;
 pub mod counters;
 pub mod harness;

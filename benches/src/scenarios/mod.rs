@@ -15,3 +15,4 @@ pub mod reads;
 pub mod solo;
 pub mod stacks;
 pub mod wake;
+pub mod stream;

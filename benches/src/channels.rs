@@ -1,0 +1,58 @@
+//! Channels of numbers, with a bound.
+
+/// Both ends of one.
+pub trait Channel {
+    /// Where values go in.
+    type Sender: Clone + Send + Sync;
+    /// Where they come out.
+    type Receiver: Clone + Send + Sync;
+
+    /// One with `capacity` places.
+    fn bounded(capacity: usize) -> (Self::Sender, Self::Receiver);
+    /// Waits for a place; false if there is no receiver.
+    fn send(sender: &Self::Sender, value: u64) -> bool;
+    /// Waits for a value; none if there is no sender.
+    fn recv(receiver: &Self::Receiver) -> Option<u64>;
+}
+
+macro_rules! channels {
+    ($($(#[$meta:meta])* $Name:ident: $Sender:ty, $Receiver:ty, $bounded:path;)*) => {$(
+        $(#[$meta])*
+        #[derive(Debug)]
+        pub struct $Name;
+
+        impl Channel for $Name {
+            type Sender = $Sender;
+            type Receiver = $Receiver;
+
+            fn bounded(capacity: usize) -> ($Sender, $Receiver) {
+                $bounded(capacity)
+            }
+
+            #[inline]
+            fn send(sender: &$Sender, value: u64) -> bool {
+                sender.send(value).is_ok()
+            }
+
+            #[inline]
+            fn recv(receiver: &$Receiver) -> Option<u64> {
+                receiver.recv().ok()
+            }
+        }
+    )*};
+}
+
+channels! {
+    /// `lockwork::queue::channel`.
+    Lockwork:
+        lockwork::queue::channel::Sender<u64>, lockwork::queue::channel::Receiver<u64>,
+        lockwork::queue::channel::bounded;
+    /// `crossbeam_channel`.
+    Crossbeam:
+        crossbeam_channel::Sender<u64>, crossbeam_channel::Receiver<u64>,
+        crossbeam_channel::bounded;
+    /// `kanal`.
+    Kanal: kanal::Sender<u64>, kanal::Receiver<u64>, kanal::bounded;
+    /// `flume`.
+    Flume: flume::Sender<u64>, flume::Receiver<u64>, flume::bounded;
+}
