@@ -11,7 +11,7 @@ use super::backing::Backing;
 use super::batch::{Sink, Source};
 use crate::cancel::CancelToken;
 use crate::primitive::{Deadline, Wait, WaitWord, mutant, settle, spin_loop, tuning, yield_now};
-use crate::raw::{self, EventCount, Found, Limit, Ring, Ticket};
+use crate::raw::{self, EventCount, Found, Limit, Ticket};
 use crate::sync::Waitable;
 use crate::sync::wait_any::sealed as waitable;
 
@@ -182,7 +182,7 @@ impl<T> BlockingQueue<T> {
     /// As [`new`](Self::new), for a capacity above zero; `None` if there is no memory for it.
     #[cfg(feature = "std")]
     pub(crate) fn try_new(capacity: usize) -> Option<Self> {
-        Ring::try_new(capacity).map(|ring| Self::over(ArrayQueue { ring }))
+        raw::Ring::try_new(capacity).map(|ring| Self::over(ArrayQueue { ring }))
     }
 
     /// The number of places.

@@ -366,7 +366,7 @@ impl<T> Rendezvous<T> {
             return false;
         }
         // In a child of a fork that a signal handler made while we slept, it is forgotten already.
-        if node.epoch == held.epoch && !mutant!("rendezvous.stay-linked") {
+        if node.epoch == held.epoch {
             self.with(&held, |list| list.unlink(node));
         }
         true

@@ -397,7 +397,6 @@ const MUTANTS: &[Row] = &[
     Row("rendezvous.wake", "who is served sleeps on", "channel::hand_over"),
     Row("rendezvous.give-up-anyway", "who gives up has a value back that is gone",
         "channel::timed_send"),
-    Row("rendezvous.stay-linked", "who gives up stays in the list", "channel::timed_send"),
     Row("channel.a/acquire", "the last sender does not see the others go",
         "channel::disconnected_sees_all_senders"),
     Row("channel.a/release", "a sender that goes does not publish",
