@@ -122,17 +122,18 @@ fn two_senders_one_receiver() {
 
 #[test]
 fn one_sender_two_receivers() {
-    Explore::new("rendezvous, 2 receivers").without_strict_wakes().preemptions(1).at_least(300).run(
-        &[[Some(1), None], [None, Some(1)]],
-        || {
+    Explore::new("rendezvous, 2 receivers")
+        .without_strict_wakes()
+        .preemptions(1)
+        .at_least(300)
+        .run(&[[Some(1), None], [None, Some(1)]], || {
             let (sender, receiver) = channel::rendezvous();
             let receivers =
                 [receiver.clone(), receiver].map(|receiver| thread::spawn(move || receiver.recv()));
             sender.send(1).unwrap();
             drop(sender);
             receivers.map(|receiver| join(receiver).ok())
-        },
-    );
+        });
 }
 
 /// Senders that wait when the last receiver goes have their values back.

@@ -14,5 +14,5 @@ pub mod read_write;
 pub mod reads;
 pub mod solo;
 pub mod stacks;
-pub mod wake;
 pub mod stream;
+pub mod wake;
