@@ -90,7 +90,7 @@ pub use relock::{Inheriting, Reentrant};
 #[cfg(feature = "alloc")]
 pub use rendezvous::{NoDeal, Rendezvous};
 #[cfg(feature = "alloc")]
-pub use ring::{PopError, PopRun, PushError, PushRun, Ring, TryPopError, TryPushError};
+pub use ring::{PopError, PushError, Ring, TryPopError, TryPushError};
 pub use rwlock::RwLock;
 pub use semaphore::{MAX_PERMITS, Refusal, Semaphore};
 pub use seq_lock::SeqLock;

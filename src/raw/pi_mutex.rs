@@ -264,7 +264,9 @@ impl PiMutex {
     /// Takes the lock if its owner leaves in a moment and nobody waits.
     #[inline]
     fn comes_free(&self, mut word: u32) -> bool {
-        for _ in 0..LOOKS {
+        let mut left = LOOKS;
+        while left > 0 {
+            left -= 1;
             if word == FREE {
                 let (free, taken) = (FREE, thread_id());
                 // Acquire / Relaxed: rows a and e.
