@@ -272,7 +272,7 @@ macro_rules! every_queue {
     }};
 }
 
-/// As [`every_queue`](crate::every_queue), for those with one producer and one consumer.
+/// As [`every_queue`], for those with one producer and one consumer.
 #[macro_export]
 macro_rules! every_ring {
     ($($run:ident)::+) => {{

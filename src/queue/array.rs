@@ -199,12 +199,12 @@ impl<T> ArrayQueue<T> {
     /// locked instruction: a batch of 16 costs a fraction of 16 pushes.
     ///
     /// `values` is a `Vec`, a `VecDeque`, what their `drain` or `into_iter` gives, an array's
-    /// `into_iter`, or any iterator in an [`Ahead`]: see [`Source`].
+    /// `into_iter`, or any iterator in an [`Ahead`](super::Ahead): see [`Source`].
     ///
     /// # Panics
     ///
-    /// If an iterator in an [`Ahead`] does. What was pushed until then stays pushed, and what was
-    /// not stays in the `Ahead`.
+    /// If an iterator in an `Ahead` does. What was pushed until then stays pushed, and what was not
+    /// stays in the `Ahead`.
     ///
     /// ```
     /// let queue = lockwork::queue::ArrayQueue::new(3);

@@ -12,7 +12,7 @@ use crate::raw::{PopError, PushError, Ring};
 /// The collections and owning iterators of the standard library are sources: they hand over a value
 /// without calling anything of a user's. A batch takes its places in the queue before it takes the
 /// values out, and nothing may go wrong in between. Any other iterator becomes a source in an
-/// [`Ahead`], which calls it before the places are taken.
+/// [`Ahead`](super::Ahead), which calls it before the places are taken.
 ///
 /// # Examples
 ///

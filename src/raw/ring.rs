@@ -89,13 +89,14 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
-use core::mem::MaybeUninit;
+use core::mem::{self, MaybeUninit};
+use core::slice;
 
 use crossbeam_utils::CachePadded;
 
 use super::AbortOnUnwind;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use crate::primitive::{AtomicU64, Backoff, TotalU64, UnsafeCell, mutant, ord};
+use crate::primitive::{AtomicU64, Backoff, Ordering, TotalU64, UnsafeCell, mutant, ord};
 
 /// Set in `tail` by [`Ring::close`].
 const CLOSED: u64 = 1 << 63;
@@ -215,7 +216,7 @@ impl<T> Ring<T> {
         match self.claim_places::<true>(1) {
             Ok((position, _)) => {
                 // SAFETY: just claimed.
-                unsafe { self.put(position, value) };
+                unsafe { Self::put(self.slot(position), position, value) };
                 Ok(())
             }
             Err(NoPlace::Closed) => Err(PushError::Closed(value)),
@@ -229,7 +230,7 @@ impl<T> Ring<T> {
         match self.claim_places::<false>(1) {
             Ok((position, _)) => {
                 // SAFETY: just claimed.
-                unsafe { self.put(position, value) };
+                unsafe { Self::put(self.slot(position), position, value) };
                 Ok(())
             }
             Err(NoPlace::Full) => Err(TryPushError::Full(value)),
@@ -243,7 +244,7 @@ impl<T> Ring<T> {
     #[inline]
     pub fn push_run(&self, max: usize) -> Result<PushRun<'_, T>, PushError<()>> {
         match self.claim_places::<true>(max) {
-            Ok((position, left)) => Ok(PushRun { ring: self, position, left }),
+            Ok((position, count)) => Ok(PushRun { slots: self.slots(position, count) }),
             Err(NoPlace::Closed) => Err(PushError::Closed(())),
             Err(NoPlace::Full | NoPlace::Busy) => Err(PushError::Full(())),
         }
@@ -258,7 +259,7 @@ impl<T> Ring<T> {
             match self.claim_places::<true>(1) {
                 Ok((position, _)) => {
                     // SAFETY: just claimed.
-                    unsafe { self.put(position, value) };
+                    unsafe { Self::put(self.slot(position), position, value) };
                     return None;
                 }
                 Err(reason) => debug_assert_ne!(reason, NoPlace::Closed),
@@ -286,7 +287,7 @@ impl<T> Ring<T> {
                     }
                     // SAFETY: the slot is ours (invariant 1), and full by its stamp.
                     let old = slot.value.with_mut(|place| unsafe {
-                        core::mem::replace(&mut *place, MaybeUninit::new(value)).assume_init()
+                        mem::replace(&mut *place, MaybeUninit::new(value)).assume_init()
                     });
                     // Release: row b.
                     slot.stamp.store(tail + 1, ord!("ring.b/force_push", Release));
@@ -302,7 +303,7 @@ impl<T> Ring<T> {
     pub fn pop(&self) -> Result<T, PopError> {
         match self.claim_values::<true>(1) {
             // SAFETY: just claimed.
-            Ok((position, _)) => Ok(unsafe { self.take(position) }),
+            Ok((position, _)) => Ok(unsafe { self.take(self.slot(position), position) }),
             Err(TryPopError::Closed) => Err(PopError::Closed),
             Err(TryPopError::Empty | TryPopError::Busy) => Err(PopError::Empty),
         }
@@ -313,14 +314,14 @@ impl<T> Ring<T> {
     pub fn try_pop(&self) -> Result<T, TryPopError> {
         let (position, _) = self.claim_values::<false>(1)?;
         // SAFETY: just claimed.
-        Ok(unsafe { self.take(position) })
+        Ok(unsafe { self.take(self.slot(position), position) })
     }
 
     /// Claims up to `max` of the oldest values, at least one. `max` is not 0.
     #[inline]
     pub fn pop_run(&self, max: usize) -> Result<PopRun<'_, T>, PopError> {
         match self.claim_values::<true>(max) {
-            Ok((position, left)) => Ok(PopRun { ring: self, position, left }),
+            Ok((position, count)) => Ok(PopRun { ring: self, slots: self.slots(position, count) }),
             Err(TryPopError::Closed) => Err(PopError::Closed),
             Err(TryPopError::Empty | TryPopError::Busy) => Err(PopError::Empty),
         }
@@ -341,11 +342,9 @@ impl<T> Ring<T> {
             let slot = self.slot(tail);
             let stamp = slot.stamp.load(ord!("ring.a", Acquire)); // Acquire: row a.
             if stamp == tail {
-                let (mut end, mut count) = (self.after(tail), 1);
-                // Acquire: row a. After a lap at the latest, a slot has the first one's stamp.
-                while count < max && self.slot(end).stamp.load(ord!("ring.a/run", Acquire)) == end {
-                    (end, count) = (self.after(end), count + 1);
-                }
+                // Acquire: row a, of those behind.
+                let order = ord!("ring.a/run", Acquire);
+                let (end, count) = self.run_of(tail, max, 0, order);
                 // SeqCst: row e.
                 match self.tail.compare_exchange_weak_total(tail, end, ord!("ring.e", SeqCst)) {
                     Ok(_) => return Ok((tail, count)),
@@ -387,13 +386,9 @@ impl<T> Ring<T> {
             let slot = self.slot(head);
             let stamp = slot.stamp.load(ord!("ring.c", Acquire)); // Acquire: row c.
             if stamp == head + 1 {
-                let (mut end, mut count) = (self.after(head), 1);
-                // Acquire: row c.
-                while count < max
-                    && self.slot(end).stamp.load(ord!("ring.c/run", Acquire)) == end + 1
-                {
-                    (end, count) = (self.after(end), count + 1);
-                }
+                // Acquire: row c, of those behind.
+                let order = ord!("ring.c/run", Acquire);
+                let (end, count) = self.run_of(head, max, 1, order);
                 // SeqCst: row e.
                 match self.head.compare_exchange_weak_total(head, end, ord!("ring.e", SeqCst)) {
                     Ok(_) => return Ok((head, count)),
@@ -432,14 +427,44 @@ impl<T> Ring<T> {
         }
     }
 
+    /// How far a run can go that begins at a position that is ready: where it ends, and how many
+    /// those are. The stamp of each has to be its position and `full` more.
+    #[inline(always)]
+    fn run_of(&self, position: u64, max: usize, full: u64, order: Ordering) -> (u64, usize) {
+        let mut count = 1;
+        if max > 1 {
+            let mut slots = self.slots(position, max.min(self.slots.len()));
+            slots.next();
+            while let Some((position, slot)) = slots.next() {
+                if slot.stamp.load(order) != position + full {
+                    break;
+                }
+                count += 1;
+            }
+        }
+        (self.advance(position, count), count)
+    }
+
+    /// The slots of `count` positions, no more than there are slots.
+    #[inline(always)]
+    fn slots(&self, position: u64, count: usize) -> Slots<'_, T> {
+        let index = (position & (self.one_lap - 1)) as usize;
+        let (before, from) = self.slots.split_at(index);
+        let (now, rest) = match count.checked_sub(from.len()) {
+            None => (&from[..count], &before[..0]),
+            Some(rest) => (from, &before[..rest]),
+        };
+        let rest_position = (position - index as u64 + self.one_lap) & POSITION;
+        Slots { now: now.iter(), position, rest, rest_position }
+    }
+
     /// Writes and publishes a value.
     ///
     /// # Safety
     ///
     /// The position was claimed by this caller, for its place, and is published once.
     #[inline(always)]
-    unsafe fn put(&self, position: u64, value: T) {
-        let slot = self.slot(position);
+    unsafe fn put(slot: &Slot<T>, position: u64, value: T) {
         // SAFETY: the slot is ours (invariant 1), and empty by its stamp.
         slot.value.with_mut(|place| unsafe { (*place).write(value) });
         slot.stamp.store(position + 1, ord!("ring.b", Release)); // Release: row b.
@@ -451,8 +476,7 @@ impl<T> Ring<T> {
     ///
     /// The position was claimed by this caller, for its value, and is left once.
     #[inline(always)]
-    unsafe fn take(&self, position: u64) -> T {
-        let slot = self.slot(position);
+    unsafe fn take(&self, slot: &Slot<T>, position: u64) -> T {
         // SAFETY: the slot is ours (invariant 1), and full by its stamp.
         let value = slot.value.with_mut(|place| unsafe { (*place).assume_init_read() });
         let free = (position + self.one_lap) & POSITION;
@@ -588,13 +612,55 @@ impl<T> Ring<T> {
 
     #[inline(always)]
     fn after(&self, position: u64) -> u64 {
-        let index = position & (self.one_lap - 1);
-        if index + 1 < self.slots.len() as u64 {
-            position + 1
-        } else {
-            // The first place, one lap on; bit 63 is not a lap's.
-            (position - index + self.one_lap) & POSITION
+        self.advance(position, 1)
+    }
+
+    /// The position that is `count` behind, no more than there are slots.
+    #[inline(always)]
+    fn advance(&self, position: u64, count: usize) -> u64 {
+        let (index, count) = (position & (self.one_lap - 1), count as u64);
+        match (index + count).checked_sub(self.slots.len() as u64) {
+            None => position + count,
+            // In the next lap; bit 63 is not a lap's.
+            Some(beyond) => ((position - index + self.one_lap) & POSITION) + beyond,
         }
+    }
+}
+
+/// Slots behind each other, each with its position.
+struct Slots<'a, T> {
+    /// Up to the end of the ring, or of the run.
+    now: slice::Iter<'a, Slot<T>>,
+    position: u64,
+    /// From the start of the ring.
+    rest: &'a [Slot<T>],
+    rest_position: u64,
+}
+
+impl<'a, T> Slots<'a, T> {
+    #[inline(always)]
+    fn next(&mut self) -> Option<(u64, &'a Slot<T>)> {
+        let slot = match self.now.next() {
+            Some(slot) => slot,
+            None => {
+                self.now = mem::take(&mut self.rest).iter();
+                self.position = self.rest_position;
+                self.now.next()?
+            }
+        };
+        self.position += 1;
+        Some((self.position - 1, slot))
+    }
+
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.now.len() + self.rest.len()
+    }
+}
+
+impl<T> fmt::Debug for Slots<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slots").field("len", &self.len()).finish_non_exhaustive()
     }
 }
 
@@ -602,16 +668,14 @@ impl<T> Ring<T> {
 #[derive(Debug)]
 #[must_use = "those who come to these places wait for their values"]
 pub struct PushRun<'a, T> {
-    ring: &'a Ring<T>,
-    position: u64,
-    left: usize,
+    slots: Slots<'a, T>,
 }
 
 impl<T> PushRun<'_, T> {
     /// How many places there still are.
     #[inline]
     pub fn len(&self) -> usize {
-        self.left
+        self.slots.len()
     }
 
     /// Puts a value into the next place, and publishes it.
@@ -621,18 +685,18 @@ impl<T> PushRun<'_, T> {
     /// If there is no next place.
     #[inline]
     pub fn put(&mut self, value: T) {
-        assert!(self.left > 0, "lockwork: more values than places were claimed for");
+        let Some((position, slot)) = self.slots.next() else {
+            panic!("lockwork: more values than places were claimed for");
+        };
         // SAFETY: one of those claimed, and the next in turn.
-        unsafe { self.ring.put(self.position, value) };
-        self.position = self.ring.after(self.position);
-        self.left -= 1;
+        unsafe { Ring::put(slot, position, value) };
     }
 }
 
 impl<T> Drop for PushRun<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if self.left > 0 {
+        if self.len() > 0 {
             // Others would wait for ever; no code of ours gets here.
             let _abort = AbortOnUnwind;
             panic!("lockwork: places were claimed and not filled");
@@ -646,8 +710,7 @@ impl<T> Drop for PushRun<'_, T> {
 #[must_use = "those who come to these places wait until they are left"]
 pub struct PopRun<'a, T> {
     ring: &'a Ring<T>,
-    position: u64,
-    left: usize,
+    slots: Slots<'a, T>,
 }
 
 impl<T> Iterator for PopRun<'_, T> {
@@ -655,19 +718,14 @@ impl<T> Iterator for PopRun<'_, T> {
 
     #[inline]
     fn next(&mut self) -> Option<T> {
-        if self.left == 0 {
-            return None;
-        }
-        let position = self.position;
-        self.position = self.ring.after(position);
-        self.left -= 1;
+        let (position, slot) = self.slots.next()?;
         // SAFETY: one of those claimed, and the next in turn.
-        Some(unsafe { self.ring.take(position) })
+        Some(unsafe { self.ring.take(slot, position) })
     }
 
     #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+        (self.slots.len(), Some(self.slots.len()))
     }
 }
 
@@ -676,7 +734,7 @@ impl<T> ExactSizeIterator for PopRun<'_, T> {}
 impl<T> Drop for PopRun<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if self.left > 0 {
+        if self.len() > 0 {
             drop_all(self, Iterator::next);
         }
     }
@@ -698,7 +756,7 @@ fn drop_all<O, T>(owner: &mut O, next: fn(&mut O) -> Option<T>) {
 
 impl<T> Drop for Ring<T> {
     fn drop(&mut self) {
-        if core::mem::needs_drop::<T>() {
+        if mem::needs_drop::<T>() {
             self.clear();
         }
     }

@@ -320,6 +320,7 @@ fn is_full_and_is_full() {
 }
 
 #[test]
+#[allow(clippy::len_zero, reason = "`is_empty` has a model of its own")]
 fn len_and_len() {
     Explore::new("ring, len and len")
         .preemptions(3)
