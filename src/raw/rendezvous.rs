@@ -59,8 +59,8 @@
 //! # Sources
 //!
 //! C. A. R. Hoare, "Communicating sequential processes" (1978). A list of waiters of one side or
-//! the other: W. N. Scherer, D. Lea, M. L. Scott, "Scalable synchronous queues" (2006), which has it
-//! without a lock.
+//! the other: W. N. Scherer, D. Lea, M. L. Scott, "Scalable synchronous queues" (2006), which has
+//! it without a lock.
 
 use core::cell::Cell;
 use core::fmt;

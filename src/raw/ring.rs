@@ -193,11 +193,11 @@ impl<T> Ring<T> {
 
     /// A ring whose first position is this one, to come to the last one soon.
     fn starting_at(capacity: usize, first: u64) -> Option<Self> {
+        let mut slots = Vec::new();
+        slots.try_reserve_exact(capacity).ok()?; // Afterwards the numbers below are small enough.
         let one_lap = (capacity as u64 + 1).next_power_of_two();
         let index = first & (one_lap - 1);
         let (lap, next_lap) = (first - index, (first - index + one_lap) & POSITION);
-        let mut slots = Vec::new();
-        slots.try_reserve_exact(capacity).ok()?;
         slots.extend((0..capacity as u64).map(|i| Slot {
             stamp: AtomicU64::new(if i < index { next_lap } else { lap } + i),
             value: UnsafeCell::new(MaybeUninit::uninit()),

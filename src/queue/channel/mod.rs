@@ -28,8 +28,8 @@
 //! # Fairness
 //!
 //! Values of a bounded channel leave first in, first out; of a rendezvous, in the order in which
-//! the senders came. Who of several sleeping threads is served next is up to the kernel in a bounded
-//! channel, and in a rendezvous it is whoever has waited for longest.
+//! the senders came. Who of several sleeping threads is served next is up to the kernel in a
+//! bounded channel, and in a rendezvous it is whoever has waited for longest.
 //!
 //! # Memory ordering
 //!

@@ -71,7 +71,7 @@ impl<T> Sender<T> {
         })
     }
 
-    /// Sends a value, sleeping until there is a place, or, in a rendezvous, until a receiver has it.
+    /// Sends a value, sleeping until there is a place; in a rendezvous, until a receiver has it.
     ///
     /// # Errors
     ///
