@@ -16,8 +16,8 @@ use crate::sync::Waitable;
 use crate::sync::wait_any::sealed as waitable;
 
 /// A queue whose producers sleep while it is full and whose consumers sleep while it is empty,
-/// until it is closed. Made by [`new`](Self::new) it is bounded; [`over`](Self::over) makes it of a queue
-/// that there is already.
+/// until it is closed. Made by [`new`](Self::new) it is bounded; [`over`](Self::over) makes it of a
+/// queue that there is already.
 ///
 /// Every operation comes in four forms: at once (`try_push`, `try_pop`), with a limit (`push_for`,
 /// `push_until`, `pop_for`, `pop_until`), until a token is [cancelled](crate::cancel)
@@ -62,10 +62,10 @@ use crate::sync::wait_any::sealed as waitable;
 /// # Cost
 ///
 /// That of [`ArrayQueue`](super::ArrayQueue), and one plain load to see that nobody sleeps: no
-/// fence, as whoever goes to sleep has the kernel make one on every processor that runs a thread of this
-/// process (`membarrier`, about a microsecond). Where that is missing or forbidden, each push and
-/// pop makes a full fence. Registering for it happens with the first queue of a process, and takes
-/// ten milliseconds if there are other threads by then.
+/// fence, as whoever goes to sleep has the kernel make one on every processor that runs a thread of
+/// this process (`membarrier`, about a microsecond). Where that is missing or forbidden, each push
+/// and pop makes a full fence. Registering for it happens with the first queue of a process, and
+/// takes ten milliseconds if there are other threads by then.
 ///
 /// The kernel is entered only to sleep, and to wake somebody who is not on his way already. A
 /// waiter looks a few times and yields twice before it sleeps.

@@ -65,11 +65,12 @@
 //!
 //! Let a notifier change the structure (S1) and then look at the word (S2), and a waiter announce
 //! itself (N1) and then look at the structure (N2). By the pair of fences, N2 sees S1 or S2 sees
-//! N1. If N2 sees S1, there is nothing to lose. If S2 sees N1, it finds either more waiters than calls,
-//! and then adds one: whoever was awake does not sleep, and otherwise one of the sleepers is woken.
-//! Or it finds everybody called. Then, by (4), nobody is asleep who is not about to be woken, and
-//! each of them will make a heavy fence (a) or leave before it sleeps again; and behind that fence
-//! its look sees S1, as S2, which did not see the fence's announcement, has come before it.
+//! N1. If N2 sees S1, there is nothing to lose. If S2 sees N1, it finds either more waiters than
+//! calls, and then adds one: whoever was awake does not sleep, and otherwise one of the sleepers is
+//! woken. Or it finds everybody called. Then, by (4), nobody is asleep who is not about to be
+//! woken, and each of them will make a heavy fence (a) or leave before it sleeps again; and behind
+//! that fence its look sees S1, as S2, which did not see the fence's announcement, has come before
+//! it.
 //!
 //! A waiter that is given a sequence by N1 which a notifier has moved sees in N2 what that notifier
 //! had changed, although all accesses are relaxed: between the two lies (a), and the move came
