@@ -1,5 +1,7 @@
 //! A number whose accesses take part in one total order.
 
+use core::ops::DerefMut;
+
 #[cfg(all(loom, feature = "loom"))]
 use super::model::total_order;
 use super::{AtomicU64, Ordering};
@@ -16,7 +18,7 @@ impl TotalU64 {
         Self(AtomicU64::new(value))
     }
 
-    pub(crate) fn get_mut(&mut self) -> &mut u64 {
+    pub(crate) fn get_mut(&mut self) -> impl DerefMut<Target = u64> {
         self.0.get_mut()
     }
 

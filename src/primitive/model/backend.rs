@@ -2,6 +2,8 @@
 
 use core::marker::PhantomData;
 use core::mem::{MaybeUninit, size_of_val};
+use core::ops::{Deref, DerefMut};
+use std::boxed::Box;
 use std::vec::Vec;
 
 use super::super::{Deadline, Ordering, PlainData, Private, Scope, Wait, ord};
@@ -36,6 +38,38 @@ impl Shadow {
     }
 }
 
+/// The value of an atomic that nobody else can reach. Loom lends a copy, and takes it back.
+pub struct Whole<'a, T: Copy> {
+    value: T,
+    put_back: Box<dyn FnMut(T) + 'a>,
+}
+
+impl<T: Copy + core::fmt::Debug> core::fmt::Debug for Whole<'_, T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.value.fmt(f)
+    }
+}
+
+impl<T: Copy> Deref for Whole<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: Copy> DerefMut for Whole<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}
+
+impl<T: Copy> Drop for Whole<'_, T> {
+    fn drop(&mut self) {
+        (self.put_back)(self.value);
+    }
+}
+
 macro_rules! shadowed {
     ($($name:ident: $int:ty),*) => {$(
         /// loom's atomic with a shadow.
@@ -50,10 +84,10 @@ macro_rules! shadowed {
             pub fn new(value: $int) -> Self {
                 Self { value: loom::sync::atomic::$name::new(value), shadow: Shadow::new() }
             }
-            pub fn get_mut(&mut self) -> &mut $int {
-                // SAFETY: loom offers only a closure; the borrow of `self` outlives it all the
-                // same, as the value lives in `self`.
-                unsafe { &mut *self.value.with_mut(|value| value as *mut $int) }
+            pub fn get_mut(&mut self) -> Whole<'_, $int> {
+                let value = self.value.with_mut(|value| *value);
+                let put_back = |new| self.value.with_mut(|value| *value = new);
+                Whole { value, put_back: Box::new(put_back) }
             }
             pub fn load(&self, order: Ordering) -> $int {
                 self.shadow.touch();
