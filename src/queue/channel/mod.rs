@@ -57,9 +57,10 @@
 //! # Differences
 //!
 //! From `crossbeam-channel`: the same names mean the same. `bounded(0)` is spelled [`rendezvous`],
-//! and `bounded` has a place at least. Deadlines may also be [`Deadline`]s, and waits can be
-//! [cancelled](crate::cancel). There is no `select!`: see [`wait_any`](crate::wait_any), which
-//! knows [`BlockingQueue`], and no channels that are clocks (`after`, `tick`).
+//! and `bounded` has a place at least. Deadlines may also be [`Deadline`](crate::Deadline)s, and
+//! waits can be [cancelled](crate::cancel). There is no `select!`: see
+//! [`wait_any`](crate::wait_any), which knows [`BlockingQueue`], and no channels that are clocks
+//! (`after`, `tick`).
 //!
 //! From `std::sync::mpsc`: receivers may be cloned.
 //!
