@@ -37,7 +37,9 @@ pub(super) fn step_aside() {
 macro_rules! chaotic {
     ($($name:ident: $int:ty),*) => {$(
         #[repr(transparent)]
-        pub(crate) struct $name(core::sync::atomic::$name);
+        #[derive(Debug)]
+        #[allow(unreachable_pub, reason = "in the public interface of what is public in the model")]
+        pub struct $name(core::sync::atomic::$name);
 
         #[allow(dead_code, reason = "one set for all users")]
         impl $name {

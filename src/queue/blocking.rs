@@ -12,8 +12,7 @@ use super::batch::{Sink, Source};
 use crate::cancel::CancelToken;
 use crate::primitive::{Deadline, Wait, WaitWord, mutant, settle, spin_loop, tuning, yield_now};
 use crate::raw::{self, EventCount, Found, Limit, Ticket};
-use crate::sync::Waitable;
-use crate::sync::wait_any::sealed as waitable;
+use crate::sync::{Waitable, waitable};
 
 /// A queue whose producers sleep while it is full and whose consumers sleep while it is empty,
 /// until it is closed. Made by [`new`](Self::new) it is bounded; [`over`](Self::over) makes it of a
@@ -61,7 +60,7 @@ use crate::sync::wait_any::sealed as waitable;
 ///
 /// # Cost
 ///
-/// That of [`ArrayQueue`](super::ArrayQueue), and one plain load to see that nobody sleeps: no
+/// That of [`ArrayQueue`], and one plain load to see that nobody sleeps: no
 /// fence, as whoever goes to sleep has the kernel make one on every processor that runs a thread of
 /// this process (`membarrier`, about a microsecond). Where that is missing or forbidden, each push
 /// and pop makes a full fence. Registering for it happens with the first queue of a process, and

@@ -31,7 +31,7 @@ mod seq_lock;
 mod serde;
 mod spin_lock;
 mod suspend;
-pub(crate) mod wait_any;
+mod wait_any;
 mod wait_group;
 
 pub use barrier::{Barrier, BarrierError, BarrierWaitResult};
@@ -65,6 +65,8 @@ pub use seq_lock::{SeqLock, SeqLockGuard};
 pub use spin_lock::ArcSpinLockGuard;
 pub use spin_lock::{MappedSpinLockGuard, SpinLock, SpinLockGuard};
 pub use suspend::WaitGuard;
+#[cfg(feature = "alloc")]
+pub(crate) use wait_any::sealed as waitable;
 pub use wait_any::{Taken, TakenKind, Waitable, wait_any, wait_any_for, wait_any_until};
 #[cfg(feature = "alloc")]
 pub use wait_group::ArcWaitGroupToken;

@@ -83,7 +83,10 @@ pub(crate) mod signal;
 pub(crate) mod thread;
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
 #[cfg_attr(not(feature = "alloc"), allow(dead_code, reason = "wide words are for containers"))]
-#[cfg_attr(lockwork_portable, allow(dead_code, reason = "what stands for it is used"))]
+#[cfg_attr(
+    any(lockwork_portable, lockwork_chaos),
+    allow(dead_code, reason = "what stands for it is used")
+)]
 pub(crate) mod x86;
 
 /// What the tests of this layer share.
