@@ -149,15 +149,19 @@ fn shuts_a_pool_down() -> Outcome {
     });
     let _signals = signals.unwrap();
     let task = pool.submit(|| 7).unwrap();
-    let threads = std::fs::read_dir("/proc/self/task").unwrap();
-    let named = |id: &str| {
+    let named = |id: &String| {
         std::fs::read_to_string(format!("/proc/self/task/{id}/comm"))
             .is_ok_and(|name| name.trim() == "signals")
     };
-    let taker = threads
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .find(|id| named(id))
-        .expect("the thread has its name");
+    // It gives itself the name, once it runs.
+    let taker = loop {
+        let threads = std::fs::read_dir("/proc/self/task").unwrap();
+        let mut ids = threads.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        if let Some(id) = ids.find(named) {
+            break id;
+        }
+        thread::yield_now();
+    };
     let taker: i32 = taker.parse().unwrap();
     // SAFETY: no memory.
     let sent = unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), taker, libc::SIGTERM) };
