@@ -31,6 +31,14 @@ impl PiFutex {
         Self { word: AtomicU32::new(0) }
     }
 
+    /// See [`show_hand_over`]: the same for one who finds the word free in the kernel.
+    #[inline]
+    pub(crate) fn show_receipt(&self) {
+        if cfg!(lockwork_portable) {
+            self.load(Ordering::Acquire); // Acquire: as the fence beside it.
+        }
+    }
+
     #[inline]
     pub(crate) fn load(&self, order: Ordering) -> u32 {
         self.word.load(order)

@@ -289,6 +289,8 @@ impl PiMutex {
     fn receive(&self, word: u32) {
         // Acquire: row b.
         fence(ord!("pi_mutex.b", Acquire));
+        // The last owner may have made it free without the kernel.
+        self.word.show_receipt();
         if word & OWNER_DIED != 0 && !mutant!("pi_mutex.trust-heirs") {
             self.fate.store(DEAD, Relaxed); // Relaxed: row f.
         }

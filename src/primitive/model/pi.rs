@@ -213,6 +213,8 @@ impl PiFutex {
         Self { value: loom::sync::atomic::AtomicU32::new(0) }
     }
 
+    pub(crate) fn show_receipt(&self) {}
+
     pub fn load(&self, order: Ordering) -> u32 {
         self.touch();
         self.value.load(order)
