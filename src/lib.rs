@@ -61,9 +61,10 @@
 //! | [`queue::ArrayQueue`] | handing values over, also in batches; says "full" and "empty" at once | |
 //! | [`queue::spsc`] | the same from one thread to another, without locked instructions | |
 //! | [`queue::BlockingQueue`] | handing values over; sleeps, with deadlines; can be closed | |
-//! | [`stack::ArrayStack`], [`stack::TaggedStack`] | keeping values for whoever comes next; lock-free, in batches too | |
 //! | [`queue::channel`] | the same, by two ends that close when they are dropped | |
+//! | [`stack::ArrayStack`], [`stack::TaggedStack`] | keeping values for whoever comes next; lock-free, in batches too | |
 //! | [`pool::ThreadPool`] | running closures, with a bound on how many wait | |
+//! | [`pool::sizing`], [`pool::SignalThread`] | how many threads; one thread that takes the signals | |
 //! | [`Deadline`] | points in time, also where there is no `std` | 8 bytes |
 //!
 //! # Which one should I use?

@@ -59,7 +59,8 @@ use crate::raw::Stripes;
 /// A signal handler may add, once the counter is [`prepare`](Self::prepare)d. A global allocator
 /// may count with it: what it counts while the counter itself allocates is counted in the 32 bytes.
 /// Nothing here runs anybody's code or panics. Threads leave nothing behind when they end. A
-/// library that is loaded at run time and uses the counter may be unloaded.
+/// library that is loaded at run time and uses the counter leaves the kernel no address of its
+/// code.
 ///
 /// Not in the child of a `vfork` before it calls `exec`.
 ///

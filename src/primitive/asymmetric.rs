@@ -85,7 +85,7 @@ pub(crate) fn light_fence() {
     if FORM.load(Relaxed) == BARRIER || settle() {
         bare_light_fence();
     } else {
-        fence(SeqCst); // SeqCst: pairs with the one of the heavy side, as L2.
+        fence(SeqCst); // SeqCst: L1's store is not delayed beyond L3's load; see the heavy side's.
     }
 }
 
@@ -100,8 +100,8 @@ pub(crate) fn bare_light_fence() {
 /// that runs at the time. Whether the fence was made.
 #[must_use = "without a fence, the other side has to be thought capable of anything"]
 pub(crate) fn heavy_fence() -> bool {
-    // What comes before in the program is written before the kernel is entered, and nothing that
-    // comes after is read before it is left. SeqCst: pairs with the light side's fence, as H2.
+    // SeqCst: H1's store is not delayed beyond H3's load, which is all there is to it where the
+    // light side has such a fence too. With a barrier: nor beyond the entry into the kernel.
     fence(SeqCst);
     if !settle() {
         return true;
@@ -117,7 +117,7 @@ pub(crate) fn heavy_fence() -> bool {
     if made.is_err() {
         REFUSED.store(true, Relaxed); // Relaxed: row b.
     }
-    // SeqCst: as above, for what is read next.
+    // SeqCst: H3's load is not done before the kernel was left.
     fence(SeqCst);
     made.is_ok()
 }

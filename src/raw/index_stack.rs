@@ -64,8 +64,8 @@
 //! operation is two compare-exchanges, one on each word; a batch is two as well, and one more for
 //! each 32 nodes. All threads meet at the same two lines: more of them do not get more done, and
 //! losers pause before they try again, which is what keeps a word with one thread for long enough
-//! to be worth its transfer. There is no elimination of pushes against pops: it pays from about
-//! eight cores on.
+//! to be worth its transfer. Pushes are not eliminated against
+//! pops: that has been measured on no machine with the cores to gain by it.
 //!
 //! # Sources
 //!

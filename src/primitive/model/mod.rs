@@ -25,7 +25,8 @@
 //! # Where the model is kinder than the machine
 //!
 //! No load buffering; at most five threads; seven old values per atomic; `SeqCst` accesses count as
-//! `AcqRel`, so the crate orders stores against later loads with `fence(SeqCst)` only.
+//! `AcqRel`, so the crate orders stores against later loads with `fence(SeqCst)` only; but for
+//! those of `TotalU64`, whose loads the model puts such a fence before (`total_order`).
 
 pub(super) mod backend;
 mod explore;

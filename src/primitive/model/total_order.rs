@@ -36,7 +36,7 @@ pub(crate) fn before_write(order: Ordering) -> Ordering {
 pub(crate) fn before_load(order: Ordering) -> Ordering {
     let me = current().id();
     if order == Ordering::SeqCst && OUT_OF_ORDER.with_borrow(|threads| !threads.contains(&me)) {
-        // SeqCst: as the load asks.
+        // SeqCst: the last read-modify-write of this thread is not delayed beyond the load.
         fence(Ordering::SeqCst);
     }
     Ordering::Relaxed
