@@ -180,18 +180,18 @@ impl<const AFTER: bool> Bell for Theirs<AFTER> {
 
     fn wait<R>(&self, mut ready: impl FnMut(&mut u64) -> Option<R>) -> R {
         self.lock();
-        self.native.section(|value| {
-            loop {
-                if let Some(result) = ready(value) {
-                    return result;
-                }
-                let mutex = self.native.mutex.get();
-                // SAFETY: both are initialised; this thread has the mutex, and does again after
-                // the call. It reaches the value through `value` only where it has it.
-                let status = unsafe { libc::pthread_cond_wait(self.changed.get(), mutex) };
-                assert_eq!(status, 0, "the mutex is held, and the only one used here");
+        loop {
+            // SAFETY: the lock is held, so nobody else has a reference. It is made anew each time:
+            // one that lived across the wait would promise that nobody else changes the value.
+            if let Some(result) = ready(unsafe { &mut *self.native.value.get() }) {
+                self.native.section(|_| ());
+                return result;
             }
-        })
+            // SAFETY: both are initialised; this thread has the mutex, and does again after it.
+            let status =
+                unsafe { libc::pthread_cond_wait(self.changed.get(), self.native.mutex.get()) };
+            assert_eq!(status, 0, "the mutex is held, and the only one used here");
+        }
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) const CASES: &[Case] = &[
     ("pi_kernel::testpi_2", || fifo(testpi_2)),
     ("pi_kernel::testpi_4", || fifo(testpi_4)),
     ("pi_kernel::testpi_5", testpi_5),
-    ("pi_kernel::testpi_7_priorities_change", || fifo(testpi_7_priorities_change)),
+    ("pi_kernel::priorities_change", || fifo(priorities_change)),
     ("pi_kernel::sbrk_mutex", sbrk_mutex),
 ];
 
@@ -434,7 +434,7 @@ fn testpi_5() -> Outcome {
 }
 
 /// Priorities change while threads wait: they are served by the new ones.
-fn testpi_7_priorities_change() {
+fn priorities_change() {
     let order = PiMutex::new(Vec::new());
     let ids = [(); 3].map(|()| Mutex::new(None));
     let held = order.lock();
