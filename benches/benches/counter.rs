@@ -18,6 +18,7 @@ use std::io;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
+type Sharded = fast_counter::ConcurrentCounter;
 type Shared = CachePadded<AtomicU64>;
 
 /// What this family promises.
@@ -67,10 +68,12 @@ impl Family {
     fn grid<C: Counts>(&mut self, what: &str) -> io::Result<()> {
         let length = self.options.turn;
         let field = Field::of(C::NAME, adds::alone::<C>)
-            .against(<Shared as Counts>::NAME, adds::alone::<Shared>);
+            .against(<Shared as Counts>::NAME, adds::alone::<Shared>)
+            .against(Sharded::NAME, adds::alone::<Sharded>);
         self.measure(&format!("{what}, 1 thread"), &field, &Solo { length })?;
         let field = Field::of(C::NAME, adds::together::<C>)
-            .against(<Shared as Counts>::NAME, adds::together::<Shared>);
+            .against(<Shared as Counts>::NAME, adds::together::<Shared>)
+            .against(Sharded::NAME, adds::together::<Sharded>);
         for threads in [2, 8] {
             let cell = Crowd { threads, timing: Timing::lasting(length) };
             self.measure(&format!("{what}, {threads} threads"), &field, &cell)?;

@@ -79,6 +79,24 @@ impl Counts for CachePadded<AtomicU64> {
     }
 }
 
+/// Eight places for as many threads at a time.
+impl Counts for fast_counter::ConcurrentCounter {
+    const NAME: &'static str = "fast-counter";
+
+    fn new() -> Self {
+        Self::new(8)
+    }
+
+    #[inline]
+    fn add(&self) {
+        Self::add(self, 1);
+    }
+
+    fn sum(&self) -> u64 {
+        Self::sum(self) as u64
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,5 +116,6 @@ mod tests {
         counts::<StripedCounter>();
         counts::<Portable>();
         counts::<CachePadded<AtomicU64>>();
+        counts::<fast_counter::ConcurrentCounter>();
     }
 }

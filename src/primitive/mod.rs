@@ -84,7 +84,7 @@ pub use scope::ProcessShared;
 #[allow(unreachable_pub, reason = "public in the model build")]
 pub use scope::{Private, Scope};
 #[cfg(feature = "alloc")]
-pub(crate) use tagged::{IndexWord, Tagged, TaggedWord, WideWord};
+pub(crate) use tagged::{IndexWord, TaggedWord, WideWord};
 #[cfg(feature = "std")]
 pub(crate) use thread_number::thread_number;
 #[cfg(feature = "alloc")]

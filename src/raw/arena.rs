@@ -70,6 +70,9 @@ pub unsafe trait Arena<T>: Send + Sync {
 /// What an arena calls its nodes.
 pub type Name<T, A> = <<A as Arena<T>>::Word as TaggedWord>::Name;
 
+/// What a list of its nodes begins with.
+pub type Head<T, A> = <<A as Arena<T>>::Word as TaggedWord>::Head;
+
 /// As many nodes as it was made with.
 pub struct Fixed<T> {
     nodes: Box<[Node<T, IndexWord>]>,
@@ -195,7 +198,7 @@ unsafe impl<T, W: TaggedWord> Arena<T> for Growing<T, W> {
                 0..0
             }
         };
-        Some(added.map(move |i| W::name(Self::first_of(c) + i, first.wrapping_add(i).cast())))
+        Some(added.map(move |i| W::name_of(Self::first_of(c) + i, first.wrapping_add(i).cast())))
     }
 
     fn capacity(&self) -> usize {

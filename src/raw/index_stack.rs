@@ -40,7 +40,7 @@
 //! | b | the compare-exchange that puts nodes on a list | Release | a | publish them; that the value was read |
 //! | c | a link is stored | Release | d | whoever follows it at a wrong time finds a node that was made |
 //! | d | a link is followed to a node that is looked at | Acquire | c | as (c) |
-//! | e | the compare-exchange that takes nodes | Relaxed | - | hands out what (a) has seen |
+//! | e | the compare-exchange that takes nodes, and the link that it makes the top | Relaxed | - | hands out what (a) has seen; whoever follows the new top has it from the word |
 //! | f | fence before "nothing there" | SeqCst | f | the look stays behind our own puts and takes before it: what was put in elsewhere before, in real time, is seen |
 //!
 //! Every write to a word is a read-modify-write. So whatever value of it (a) reads, it is in the
@@ -60,11 +60,12 @@
 //!
 //! # Progress and scaling
 //!
-//! Lock-free: a compare-exchange fails only because another one did not. Each
-//! operation is two compare-exchanges, one on each word; a batch is two as well, and one more for
-//! each 32 nodes. All threads meet at the same two lines: more of them do not get more done, and
-//! losers pause before they try again, which is what keeps a word with one thread for long enough
-//! to be worth its transfer. Pushes are not eliminated against
+//! Lock-free: a compare-exchange fails only because another one did not. Each operation is two
+//! compare-exchanges, one on each word; a batch is two as well, and one or two more for each 32
+//! nodes. What a batch costs beside them is the walk along its links, each of which has to be
+//! loaded before the next: two nanoseconds a value. All threads meet at the same two lines: more of
+//! them do not get more done, and losers pause before they try again, which is what keeps a word
+//! with one thread for long enough to be worth its transfer. Pushes are not eliminated against
 //! pops: that has been measured on no machine with the cores to gain by it.
 //!
 //! # Sources
@@ -77,9 +78,9 @@ use core::mem::needs_drop;
 
 use crossbeam_utils::CachePadded;
 
-use super::arena::{Arena, Fixed, Growing, Name};
+use super::arena::{Arena, Fixed, Growing, Head, Name};
 use crate::primitive::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use crate::primitive::{Backoff, Tagged, TaggedWord, fence, mutant, ord};
+use crate::primitive::{Backoff, TaggedWord, fence, mutant, ord};
 
 /// The most nodes that are taken at a time for values that are yet to come, and after which those
 /// that were emptied are given back.
@@ -104,15 +105,6 @@ pub type GrowingStack<T> = IndexStack<T, Growing<T>>;
 unsafe impl<T: Send, A: Arena<T>> Send for IndexStack<T, A> {}
 // SAFETY: as for `Send`; no reference to a value is ever shared.
 unsafe impl<T: Send, A: Arena<T>> Sync for IndexStack<T, A> {}
-
-/// Nodes in hand, each with a link to the next, but for the last. `top` and `bottom` mean nothing
-/// if there are none.
-#[derive(Debug)]
-struct Chain<N> {
-    top: N,
-    bottom: N,
-    len: usize,
-}
 
 impl<T> FixedStack<T> {
     /// The most nodes that leave 40 bits for the tag.
@@ -163,12 +155,13 @@ impl<T, A: Arena<T>> IndexStack<T, A> {
     }
 
     /// Adds nodes that are new to the free ones.
-    fn add(&self, names: impl Iterator<Item = Name<T, A>>) {
-        let mut chain = Self::no_nodes();
-        for name in names {
-            self.append(&mut chain, name);
-        }
-        self.put(&self.free, &chain, 0);
+    fn add(&self, mut names: impl Iterator<Item = Name<T, A>>) {
+        let Some(top) = names.next() else { return };
+        let bottom = names.fold(top, |above, name| {
+            self.set_link(above, name);
+            name
+        });
+        self.put(&self.free, top, bottom, 0);
     }
 
     /// Puts a value on top.
@@ -178,9 +171,11 @@ impl<T, A: Arena<T>> IndexStack<T, A> {
     /// The value comes back if there is no free node and will be no more of them.
     #[inline]
     pub fn push(&self, value: T) -> Result<(), T> {
-        let Some(chain) = self.claim(1) else { return Err(value) };
-        self.fill(chain.top, value);
-        self.put(&self.full, &chain, 0);
+        let Some(name) = self.take_one(&self.free).or_else(|| self.claim_one()) else {
+            return Err(value);
+        };
+        self.fill(name, value);
+        self.put(&self.full, name, name, 0);
         Ok(())
     }
 
@@ -190,17 +185,13 @@ impl<T, A: Arena<T>> IndexStack<T, A> {
     ///
     /// The first value for which there was no node, and the values after it.
     pub fn push_many<I: Iterator<Item = T>>(&self, mut values: I) -> Result<(), (T, I)> {
-        let mut batch = Batch { stack: self, spare: Self::no_nodes(), filled: Self::no_nodes() };
+        let mut batch = Batch::new(self);
         while let Some(value) = values.next() {
-            if batch.spare.len == 0 {
-                // As many as are sure to be needed; or as many again, if that is not known.
-                let sure = values.size_hint().0.saturating_add(1);
-                match self.claim(sure.max(batch.filled.len).min(BATCH)) {
-                    Some(chain) => batch.spare = chain,
-                    None => return Err((value, values)),
-                }
+            // As many nodes as are sure to be needed; or as many again, if that is not known.
+            let sure = values.size_hint().0.saturating_add(1);
+            if let Err(value) = batch.push(value, sure) {
+                return Err((value, values));
             }
-            batch.fill_next(value);
         }
         Ok(())
     }
@@ -208,33 +199,32 @@ impl<T, A: Arena<T>> IndexStack<T, A> {
     /// Takes the value on top.
     #[inline]
     pub fn pop(&self) -> Option<T> {
-        let chain = self.take(&self.full, 1)?;
-        let value = self.empty(chain.top);
-        self.put(&self.free, &chain, 0);
+        let name = self.take_one(&self.full)?;
+        let value = self.empty(name);
+        self.put(&self.free, name, name, 0);
         Some(value)
     }
 
     /// Takes all values at one moment.
     pub fn pop_all(&self) -> Taken<'_, T, A> {
-        let none = <A::Word as TaggedWord>::NONE;
+        let (full, none) = (&self.full, self.none());
         let mut backoff = Backoff::new();
-        let mut top = self.top(&self.full);
+        let mut top = self.top(full);
         while let Some(seen) = top {
             // By one now, as nobody has counted the values: invariant 3.
             let step = if mutant!("index_stack.pop-all-same-tag") { 0 } else { 1 };
-            let new = Tagged { tag: seen.tag.wrapping_add(step), name: none };
             // Relaxed: row e.
             let failure = ord!("index_stack.a/pop_all", Acquire); // Acquire: row a.
-            match self.full.compare_exchange(seen, new, Relaxed, failure) {
+            match full.compare_exchange(seen, full.replace(seen, step, none), Relaxed, failure) {
                 Ok(()) => break,
                 Err(now) => {
                     backoff.lost_race();
-                    top = if now.name == none { self.top(&self.full) } else { Some(now) };
+                    top = if full.name(now) == none { self.top(full) } else { Some(now) };
                 }
             }
         }
-        let next = top.map_or(none, |seen| seen.name);
-        Taken { stack: self, next, emptied: Self::no_nodes(), counted: 1 }
+        let next = top.map_or(none, |seen| full.name(seen));
+        Taken { stack: self, next, top: next, bottom: next, emptied: 0, counted: 1 }
     }
 
     /// Whether there is no value at this moment.
@@ -250,15 +240,15 @@ impl<T, A: Arena<T>> IndexStack<T, A> {
     fn is_nothing_in(&self, list: &A::Word) -> bool {
         // SeqCst: as row f, for those who ask instead of taking.
         fence(ord!("index_stack.f/is_nothing", SeqCst));
-        list.load(Relaxed).name == <A::Word as TaggedWord>::NONE
+        list.name(list.load(Relaxed)) == list.none()
     }
 
     /// The number of nodes in use: values, and those in the hands of threads. Exact while nobody
     /// pushes or pops, one less while a `Taken` has nodes; between 0 and the capacity always.
     pub fn len(&self) -> usize {
         // Acquire: row a. Whoever emptied a node took it before, so there are as many to be seen.
-        let emptied = self.full.load(ord!("index_stack.a/len", Acquire)).tag;
-        let taken = self.free.load(Relaxed).tag; // Relaxed: a gauge, cut off below.
+        let emptied = self.full.tag(self.full.load(ord!("index_stack.a/len", Acquire)));
+        let taken = self.free.tag(self.free.load(Relaxed)); // Relaxed: a gauge, cut off below.
         let bits = self.tag_bits();
         let used = taken.wrapping_sub(emptied) << (u64::BITS - bits) >> (u64::BITS - bits);
         usize::try_from(used).unwrap_or(usize::MAX).min(self.arena.capacity())
@@ -274,111 +264,164 @@ impl<T, A: Arena<T>> IndexStack<T, A> {
         self.full.tag_bits()
     }
 
-    /// Free nodes for values, at least one, and at most so many; `None` if there are none and will
+    #[inline]
+    fn none(&self) -> Name<T, A> {
+        self.full.none()
+    }
+
+    /// Takes free nodes for values, as [`take`](Self::take) does; none if there are none and will
     /// be no more.
     #[inline]
-    fn claim(&self, most: usize) -> Option<Chain<Name<T, A>>> {
+    fn claim(&self, names: &mut [Name<T, A>]) -> usize {
         loop {
-            if let Some(chain) = self.take(&self.free, most) {
-                return Some(chain);
+            let len = self.take(&self.free, names);
+            if len != 0 {
+                return len;
             }
-            self.add(self.arena.more()?);
+            let Some(more) = self.arena.more() else { return 0 };
+            self.add(more);
         }
+    }
+
+    #[cold]
+    fn claim_one(&self) -> Option<Name<T, A>> {
+        let mut name = [self.none()];
+        (self.claim(&mut name) != 0).then_some(name[0])
     }
 
     /// What a list begins with; `None` if there is nothing in it.
     #[inline]
-    fn top(&self, list: &A::Word) -> Option<Tagged<Name<T, A>>> {
-        let none = <A::Word as TaggedWord>::NONE;
+    fn top(&self, list: &A::Word) -> Option<Head<T, A>> {
         let seen = list.load(ord!("index_stack.a", Acquire)); // Acquire: row a.
-        if seen.name != none {
+        if list.name(seen) != list.none() {
             return Some(seen);
         }
         fence(ord!("index_stack.f", SeqCst)); // SeqCst: row f.
         let seen = list.load(ord!("index_stack.a/fenced", Acquire)); // Acquire: row a.
-        (seen.name != none).then_some(seen)
+        (list.name(seen) != list.none()).then_some(seen)
     }
 
-    /// Takes nodes off a list, at least one, and at most so many; `None` if there are none.
+    /// Takes the first node of a list.
     #[inline]
-    fn take(&self, list: &A::Word, most: usize) -> Option<Chain<Name<T, A>>> {
+    fn take_one(&self, list: &A::Word) -> Option<Name<T, A>> {
+        let seen = list.load(ord!("index_stack.a/one", Acquire)); // Acquire: row a.
+        let name = list.name(seen);
+        if name != list.none() {
+            // Relaxed, twice: the link is not followed here; row e. A loser looks again.
+            let rest = self.link_of(name, Relaxed);
+            if list.compare_exchange(seen, list.replace(seen, 1, rest), Relaxed, Relaxed).is_ok() {
+                return Some(name);
+            }
+        }
+        self.take_one_again(list)
+    }
+
+    #[cold]
+    fn take_one_again(&self, list: &A::Word) -> Option<Name<T, A>> {
+        let mut name = [self.none()];
+        (self.take(list, &mut name) != 0).then_some(name[0])
+    }
+
+    /// Takes nodes off a list, as many as there is room for names, if there are so many. Says how
+    /// many; each is linked to the next.
+    #[inline]
+    fn take(&self, list: &A::Word, names: &mut [Name<T, A>]) -> usize {
         let mut backoff = Backoff::new();
-        let mut seen = self.top(list)?;
+        let Some(mut seen) = self.top(list) else { return 0 };
         loop {
-            let (chain, rest) = self.follow(seen.name, most);
-            let new = Tagged { tag: seen.tag.wrapping_add(chain.len as u64), name: rest };
+            let (len, rest) = self.follow(list.name(seen), names);
+            let new = list.replace(seen, len as u64, rest);
             let failure = ord!("index_stack.a/again", Acquire); // Acquire: row a.
             // Relaxed: row e.
             match list.compare_exchange(seen, new, Relaxed, failure) {
-                Ok(()) => return Some(chain),
+                Ok(()) => return len,
                 Err(now) => {
                     backoff.lost_race();
-                    seen = match now.name {
-                        name if name == <A::Word as TaggedWord>::NONE => self.top(list)?,
-                        _ => now,
-                    };
-                }
-            }
-        }
-    }
-
-    /// The first nodes of the list that begins with `top`, and what comes after them; anything, if
-    /// the list has changed (invariant 4).
-    #[inline]
-    fn follow(&self, top: Name<T, A>, most: usize) -> (Chain<Name<T, A>>, Name<T, A>) {
-        let mut chain = Chain { top, bottom: top, len: 1 };
-        loop {
-            // Acquire: row d.
-            let rest = self.link_of(chain.bottom, ord!("index_stack.d", Acquire));
-            if chain.len == most || rest == <A::Word as TaggedWord>::NONE {
-                return (chain, rest);
-            }
-            chain.bottom = rest;
-            chain.len += 1;
-        }
-    }
-
-    /// Puts nodes that are in hand on a list, if there are any, and moves its tag on.
-    #[inline]
-    fn put(&self, list: &A::Word, chain: &Chain<Name<T, A>>, step: u64) {
-        if chain.len == 0 && step == 0 {
-            return;
-        }
-        let mut backoff = Backoff::new();
-        let mut seen = list.load(Acquire); // Acquire: row a; the link made of it is followed.
-        loop {
-            let top = if chain.len == 0 {
-                seen.name
-            } else {
-                self.set_link(chain.bottom, seen.name);
-                chain.top
-            };
-            let new = Tagged { tag: seen.tag.wrapping_add(step), name: top };
-            // Release, Acquire: rows b, a.
-            match list.compare_exchange(seen, new, ord!("index_stack.b", Release), Acquire) {
-                Ok(()) => return,
-                Err(now) => {
                     seen = now;
-                    backoff.lost_race();
+                    if list.name(now) == list.none() {
+                        let Some(now) = self.top(list) else { return 0 };
+                        seen = now;
+                    }
                 }
             }
         }
     }
 
-    fn no_nodes() -> Chain<Name<T, A>> {
-        let none = <A::Word as TaggedWord>::NONE;
-        Chain { top: none, bottom: none, len: 0 }
+    /// The first nodes of the list that begins with `top`, how many they are, and what comes after
+    /// them; anything, if the list has changed (invariant 4).
+    #[inline]
+    fn follow(&self, top: Name<T, A>, names: &mut [Name<T, A>]) -> (usize, Name<T, A>) {
+        let none = self.none();
+        let mut next = top;
+        for (len, name) in names.iter_mut().enumerate() {
+            if next == none {
+                return (len, none);
+            }
+            *name = next;
+            next = self.link_of(next, ord!("index_stack.d", Acquire)); // Acquire: row d.
+        }
+        (names.len(), next)
     }
 
-    /// Puts a node in hand on top of others.
-    fn append(&self, chain: &mut Chain<Name<T, A>>, name: Name<T, A>) {
-        if chain.len == 0 {
-            chain.bottom = name;
-        } else {
-            self.set_link(name, chain.top);
+    /// Puts nodes that are in hand, and linked from `top` to `bottom`, on a list, and moves its tag
+    /// on.
+    #[inline]
+    fn put(&self, list: &A::Word, top: Name<T, A>, bottom: Name<T, A>, step: u64) {
+        // Acquire: row a; the link made of it is followed.
+        let seen = list.load(ord!("index_stack.a/put", Acquire));
+        if let Err(now) = self.put_before(seen, list, top, bottom, step) {
+            self.put_again(now, list, top, bottom, step);
         }
-        chain.top = name;
-        chain.len += 1;
+    }
+
+    #[inline]
+    fn put_before(
+        &self,
+        seen: Head<T, A>,
+        list: &A::Word,
+        top: Name<T, A>,
+        bottom: Name<T, A>,
+        step: u64,
+    ) -> Result<(), Head<T, A>> {
+        self.set_link(bottom, list.name(seen));
+        // Release, Acquire: rows b, a.
+        let [success, failure] =
+            [ord!("index_stack.b", Release), ord!("index_stack.a/put-again", Acquire)];
+        list.compare_exchange(seen, list.replace(seen, step, top), success, failure)
+    }
+
+    #[cold]
+    fn put_again(
+        &self,
+        mut seen: Head<T, A>,
+        list: &A::Word,
+        top: Name<T, A>,
+        bottom: Name<T, A>,
+        step: u64,
+    ) {
+        let mut backoff = Backoff::new();
+        loop {
+            backoff.lost_race();
+            match self.put_before(seen, list, top, bottom, step) {
+                Ok(()) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Moves the tag of a list on.
+    #[cold]
+    fn count(&self, list: &A::Word, step: u64) {
+        let mut backoff = Backoff::new();
+        // Relaxed, here and below: the name stays, and what it hands out is in the release
+        // sequence that this write continues.
+        let mut seen = list.load(Relaxed);
+        while let Err(now) =
+            list.compare_exchange(seen, list.replace(seen, step, list.name(seen)), Relaxed, Relaxed)
+        {
+            seen = now;
+            backoff.lost_race();
+        }
     }
 
     #[inline]
@@ -417,29 +460,75 @@ impl<T, A: Arena<T>> IndexStack<T, A> {
 
 /// A batch of values on its way in. Where it ends, also by a panic of whoever makes the values,
 /// those that are there go in, and the nodes that were taken in vain go back.
+///
+/// Free nodes are linked already, so they are filled from the lowest to the uppermost, and stay as
+/// they are.
 struct Batch<'a, T, A: Arena<T>> {
     stack: &'a IndexStack<T, A>,
-    spare: Chain<Name<T, A>>,
-    filled: Chain<Name<T, A>>,
+    /// Nodes of the last claim, each linked to the next. The first `spare` of them are free.
+    names: [Name<T, A>; BATCH],
+    spare: usize,
+    claimed: usize,
+    /// The uppermost and the lowest value of the claims before, if there were any.
+    below: Option<(Name<T, A>, Name<T, A>)>,
 }
 
-impl<T, A: Arena<T>> Batch<'_, T, A> {
-    /// Fills the first of the spare nodes, of which there is one at least.
-    fn fill_next(&mut self, value: T) {
-        let name = self.spare.top;
-        self.spare.top = self.stack.link_of(name, Relaxed); // Relaxed: ours.
-        self.spare.len -= 1;
-        self.stack.fill(name, value);
-        self.stack.append(&mut self.filled, name);
+impl<'a, T, A: Arena<T>> Batch<'a, T, A> {
+    fn new(stack: &'a IndexStack<T, A>) -> Self {
+        Self { stack, names: [stack.none(); BATCH], spare: 0, claimed: 0, below: None }
+    }
+
+    /// Adds a value, and takes nodes for `sure` or as many as before, if there are none left.
+    #[inline]
+    fn push(&mut self, value: T, sure: usize) -> Result<(), T> {
+        if self.spare == 0 {
+            let most = sure.max(self.claimed).min(BATCH);
+            self.below = self.values();
+            self.claimed = self.stack.claim(&mut self.names[..most]);
+            self.spare = self.claimed;
+            if self.claimed == 0 {
+                return Err(value);
+            }
+        }
+        self.spare -= 1;
+        self.stack.fill(self.names[self.spare], value);
+        Ok(())
+    }
+
+    /// The uppermost and the lowest of all values, which are linked then.
+    fn values(&self) -> Option<(Name<T, A>, Name<T, A>)> {
+        let &[top, .., bottom] = &self.names[self.spare..self.claimed] else {
+            return match self.names[self.spare..self.claimed] {
+                [only] => Some(self.above(only, only)),
+                _ => self.below,
+            };
+        };
+        Some(self.above(top, bottom))
+    }
+
+    fn above(&self, top: Name<T, A>, bottom: Name<T, A>) -> (Name<T, A>, Name<T, A>) {
+        match self.below {
+            Some((next, lowest)) => {
+                self.stack.set_link(bottom, next);
+                (top, lowest)
+            }
+            None => (top, bottom),
+        }
     }
 }
 
 impl<T, A: Arena<T>> Drop for Batch<'_, T, A> {
     fn drop(&mut self) {
-        let Self { stack, spare, filled } = self;
+        let (stack, spare) = (self.stack, self.spare);
         // Invariant 5: nodes that were taken in vain count as emptied.
-        stack.put(&stack.full, filled, spare.len as u64);
-        stack.put(&stack.free, spare, 0);
+        match self.values() {
+            Some((top, bottom)) => stack.put(&stack.full, top, bottom, spare as u64),
+            None if spare != 0 => stack.count(&stack.full, spare as u64),
+            None => {}
+        }
+        if spare != 0 {
+            stack.put(&stack.free, self.names[0], self.names[spare - 1], 0);
+        }
     }
 }
 
@@ -447,8 +536,10 @@ impl<T, A: Arena<T>> Drop for Batch<'_, T, A> {
 pub struct Taken<'a, T, A: Arena<T>> {
     stack: &'a IndexStack<T, A>,
     next: Name<T, A>,
-    /// Nodes whose value is out.
-    emptied: Chain<Name<T, A>>,
+    /// The first and the last node whose value is out, and how many they are. They are linked.
+    top: Name<T, A>,
+    bottom: Name<T, A>,
+    emptied: usize,
     /// By how much the tag has been moved on for nodes that were not given back yet.
     counted: u64,
 }
@@ -461,22 +552,25 @@ unsafe impl<T: Send, A: Arena<T>> Sync for Taken<'_, T, A> {}
 impl<T, A: Arena<T>> Taken<'_, T, A> {
     /// Whether there are values left.
     pub fn is_empty(&self) -> bool {
-        self.next == <A::Word as TaggedWord>::NONE
+        self.next == self.stack.none()
     }
 
     fn give_back(&mut self) {
-        let IndexStack { full, free, .. } = self.stack;
-        let emptied = core::mem::replace(&mut self.emptied, IndexStack::<T, A>::no_nodes());
-        let step = (emptied.len as u64).saturating_sub(core::mem::take(&mut self.counted));
-        self.stack.put(free, &emptied, 0);
-        // Invariant 5: the others that were emptied.
-        self.stack.put(full, &IndexStack::<T, A>::no_nodes(), step);
+        let stack = self.stack;
+        let step = (self.emptied as u64).saturating_sub(core::mem::take(&mut self.counted));
+        let (top, bottom) = (core::mem::replace(&mut self.top, self.next), self.bottom);
+        self.emptied = 0;
+        stack.put(&stack.free, top, bottom, 0);
+        if step != 0 {
+            stack.count(&stack.full, step); // Invariant 5: the others that were emptied.
+        }
     }
 }
 
 impl<T, A: Arena<T>> Iterator for Taken<'_, T, A> {
     type Item = T;
 
+    #[inline]
     fn next(&mut self) -> Option<T> {
         if self.is_empty() {
             return None;
@@ -484,12 +578,9 @@ impl<T, A: Arena<T>> Iterator for Taken<'_, T, A> {
         let name = self.next;
         let value = self.stack.empty(name);
         self.next = self.stack.link_of(name, Relaxed); // Relaxed: ours.
-        if self.emptied.len == 0 {
-            self.emptied.top = name;
-        }
-        self.emptied.bottom = name;
-        self.emptied.len += 1;
-        if self.emptied.len == BATCH || self.is_empty() {
+        self.bottom = name;
+        self.emptied += 1;
+        if self.emptied == BATCH || self.is_empty() {
             self.give_back();
         }
         Some(value)

@@ -118,6 +118,24 @@ impl<T> TaggedStack<T> {
         new
     }
 
+    /// Makes places for `additional` more values than there are, if there are not as many yet, so
+    /// that the pushes that fill them allocate nothing. Places in the hands of other threads count
+    /// as taken, and other threads may fill the new ones.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many addresses.
+    ///
+    /// ```
+    /// let stack = lockwork::stack::TaggedStack::<u8>::from_iter([1, 2, 3]);
+    /// stack.reserve(100);
+    /// assert!(stack.capacity() >= 103);
+    /// ```
+    #[track_caller]
+    pub fn reserve(&self, additional: usize) {
+        self.stack.reserve(self.len().saturating_add(additional));
+    }
+
     /// Puts a value on top.
     ///
     /// # Panics

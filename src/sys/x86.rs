@@ -42,7 +42,8 @@ pub(crate) fn has_compare_exchange_16() -> bool {
 /// A pointer and a number beside it, loaded, stored and compared as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(16))]
-pub(crate) struct Pair {
+#[allow(unreachable_pub, reason = "a trait of `primitive` has it for a type")]
+pub struct Pair {
     pub(crate) pointer: *mut (),
     pub(crate) number: u64,
 }

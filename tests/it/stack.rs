@@ -488,6 +488,20 @@ mod tagged_only {
     }
 
     #[test]
+    fn reserves_for_more_than_there_are() {
+        let stack = TaggedStack::from_iter(0..100);
+        stack.reserve(0);
+        assert!(stack.capacity() >= 100);
+        stack.reserve(1_000);
+        let capacity = stack.capacity();
+        assert!((1_100..4_000).contains(&capacity), "{capacity}");
+        stack.push_many(100..1_100);
+        stack.reserve(0);
+        assert_eq!(stack.capacity(), capacity, "there is room");
+        assert!(stack.into_iter().eq((0..1_100).rev()));
+    }
+
+    #[test]
     fn collects_and_extends() {
         let mut stack = TaggedStack::from_iter(0..3);
         stack.extend([3, 4]);

@@ -4,8 +4,9 @@
 //! The places are watched cells, so two threads in one place fail any of these models.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use lockwork::model::Explore;
+use lockwork::model::{Explore, thread};
 use lockwork::stack::{ArrayStack, TaggedStack};
 
 use crate::support::{Watched, beside};
@@ -273,6 +274,32 @@ fn batch_while_it_grows() {
             assert!(stack.pop().is_some() && stack.pop().is_some());
         });
         stack.push_many([3, 4]);
+        other.join().unwrap();
+        std::iter::from_fn(|| stack.pop()).count()
+    });
+}
+
+/// One takes places for a batch while another one puts the first of them back in front of places
+/// that a third one has just made: who follows the link comes to these by way of two threads.
+#[test]
+fn batch_while_another_grows() {
+    Explore::new("stack, batch while another grows").preemptions(1).at_least(50).run(&[2], || {
+        let stack = Arc::new(TaggedStack::with_capacity(1));
+        // Not one of the model's: what it tells orders nothing.
+        let grown = Arc::new(AtomicBool::new(false));
+        let grower = beside(&(stack.clone(), grown.clone()), |(stack, grown)| {
+            stack.reserve(2);
+            grown.store(true, Relaxed);
+        });
+        let other = beside(&(stack.clone(), grown), |(stack, grown)| {
+            stack.push(1);
+            while !grown.load(Relaxed) {
+                thread::yield_now();
+            }
+            assert!(stack.pop().is_some());
+        });
+        stack.push_many([2, 3]);
+        grower.join().unwrap();
         other.join().unwrap();
         std::iter::from_fn(|| stack.pop()).count()
     });

@@ -4,7 +4,7 @@ use core::cell::UnsafeCell;
 use core::ptr;
 
 use super::super::{AtomicPtr, Ordering};
-use super::{Tagged, TaggedWord};
+use super::TaggedWord;
 use crate::sys::x86::{self, Pair};
 
 /// ```text
@@ -26,9 +26,9 @@ unsafe impl Sync for AddressWord {}
 
 impl TaggedWord for AddressWord {
     type Name = *mut ();
+    type Head = Pair;
     type Link = AtomicPtr<()>;
 
-    const NONE: *mut () = ptr::null_mut();
     const MAX_NODES: usize = isize::MAX as usize;
 
     #[track_caller]
@@ -38,7 +38,7 @@ impl TaggedWord for AddressWord {
             "lockwork: this processor has no cmpxchg16b, which a TaggedStack needs; use an \
              ArrayStack, or build with --cfg lockwork_portable"
         );
-        Self(UnsafeCell::new(Pair { pointer: Self::NONE, number: 0 }))
+        Self(UnsafeCell::new(Pair { pointer: ptr::null_mut(), number: 0 }))
     }
 
     fn tag_bits(&self) -> u32 {
@@ -46,32 +46,47 @@ impl TaggedWord for AddressWord {
     }
 
     #[inline]
-    fn load(&self, _: Ordering) -> Tagged<*mut ()> {
+    fn none(&self) -> *mut () {
+        ptr::null_mut()
+    }
+
+    #[inline]
+    fn name(&self, head: Pair) -> *mut () {
+        head.pointer
+    }
+
+    #[inline]
+    fn tag(&self, head: Pair) -> u64 {
+        head.number
+    }
+
+    #[inline]
+    fn replace(&self, head: Pair, step: u64, name: *mut ()) -> Pair {
+        Pair { pointer: name, number: head.number.wrapping_add(step) }
+    }
+
+    #[inline]
+    fn load(&self, _: Ordering) -> Pair {
         // SAFETY: ours, and accessed here and below only.
-        let Pair { pointer, number } = unsafe { x86::load_16(self.0.get()) };
-        Tagged { tag: number, name: pointer }
+        unsafe { x86::load_16(self.0.get()) }
     }
 
     #[inline]
     fn compare_exchange(
         &self,
-        current: Tagged<*mut ()>,
-        new: Tagged<*mut ()>,
+        current: Pair,
+        new: Pair,
         _: Ordering,
         _: Ordering,
-    ) -> Result<(), Tagged<*mut ()>> {
+    ) -> Result<(), Pair> {
         #[cfg(lockwork_chaos)]
         super::super::chaos::step_aside();
-        let pair = |Tagged { tag, name }| Pair { pointer: name, number: tag };
         // SAFETY: ours, accessed here and above only; `new` has asked the processor.
-        match unsafe { x86::compare_exchange_16(self.0.get(), pair(current), pair(new)) } {
-            Ok(()) => Ok(()),
-            Err(Pair { pointer, number }) => Err(Tagged { tag: number, name: pointer }),
-        }
+        unsafe { x86::compare_exchange_16(self.0.get(), current, new) }
     }
 
     fn link() -> AtomicPtr<()> {
-        AtomicPtr::new(Self::NONE)
+        AtomicPtr::new(ptr::null_mut())
     }
 
     #[inline]
@@ -84,7 +99,7 @@ impl TaggedWord for AddressWord {
         link.store(name, order);
     }
 
-    fn name(_: usize, address: *mut ()) -> *mut () {
+    fn name_of(_: usize, address: *mut ()) -> *mut () {
         address
     }
 

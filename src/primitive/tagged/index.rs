@@ -1,7 +1,7 @@
 //! An index and a tag in 64 bits.
 
 use super::super::{AtomicU32, AtomicU64, Ordering, mutant, tuning};
-use super::{Tagged, TaggedWord};
+use super::TaggedWord;
 
 /// ```text
 ///  63            k   k-1            0
@@ -10,11 +10,16 @@ use super::{Tagged, TaggedWord};
 /// +----------------+----------------+
 /// ```
 ///
-/// *k* is as small as the number of nodes lets it be.
+/// *k* is as small as the number of nodes lets it be. What is added to the tag may overflow: it is
+/// the highest part.
 #[derive(Debug)]
 pub struct IndexWord {
     word: AtomicU64,
+    /// All ones in the index.
+    none: u32,
+    /// Where the tag begins, and what its lowest bit is worth there.
     index_bits: u32,
+    one: u64,
     tag_bits: u32,
 }
 
@@ -22,33 +27,22 @@ pub struct IndexWord {
 const MODEL_TAG_BITS: u32 = 2;
 
 impl IndexWord {
-    fn pack(&self, Tagged { tag, name }: Tagged<u32>) -> u64 {
-        let none = (1 << self.index_bits) - 1;
-        let index = if name == Self::NONE { none } else { u64::from(name) };
-        debug_assert!(index <= none);
-        (tag & self.tag_mask()) << self.index_bits | index
-    }
-
-    fn unpack(&self, word: u64) -> Tagged<u32> {
-        let none = (1 << self.index_bits) - 1;
-        let index = word & none;
-        let name = if index == none { Self::NONE } else { index as u32 };
-        Tagged { tag: word >> self.index_bits, name }
-    }
-
-    fn tag_mask(&self) -> u64 {
-        match self.tag_bits {
-            0 => 0,
-            bits => u64::MAX >> (64 - bits),
+    /// A tag in its place, cut to its width: only where that is less than what is left, in the
+    /// model.
+    #[inline]
+    fn cut(&self, tag: u64) -> u64 {
+        if tuning(64, MODEL_TAG_BITS) == 64 {
+            return tag;
         }
+        tag & !(u64::MAX << self.tag_bits << self.index_bits)
     }
 }
 
 impl TaggedWord for IndexWord {
     type Name = u32;
+    type Head = u64;
     type Link = AtomicU32;
 
-    const NONE: u32 = u32::MAX;
     const MAX_NODES: usize = (1 << 24) - 1;
 
     fn new(nodes: usize) -> Self {
@@ -59,8 +53,15 @@ impl TaggedWord for IndexWord {
         } else {
             (64 - index_bits).min(tuning(64, MODEL_TAG_BITS))
         };
-        let nothing = (1 << index_bits) - 1; // and tag 0
-        Self { word: AtomicU64::new(nothing), index_bits, tag_bits }
+        let none = (1 << index_bits) - 1;
+        // With tag 0.
+        Self {
+            word: AtomicU64::new(u64::from(none)),
+            none,
+            index_bits,
+            one: 1 << index_bits,
+            tag_bits,
+        }
     }
 
     fn tag_bits(&self) -> u32 {
@@ -68,27 +69,45 @@ impl TaggedWord for IndexWord {
     }
 
     #[inline]
-    fn load(&self, order: Ordering) -> Tagged<u32> {
-        self.unpack(self.word.load(order))
+    fn none(&self) -> u32 {
+        self.none
+    }
+
+    #[inline]
+    fn name(&self, head: u64) -> u32 {
+        head as u32 & self.none
+    }
+
+    #[inline]
+    fn tag(&self, head: u64) -> u64 {
+        head >> self.index_bits
+    }
+
+    #[inline]
+    fn replace(&self, head: u64, step: u64, name: u32) -> u64 {
+        debug_assert!(name <= self.none);
+        let tag = (head & !u64::from(self.none)).wrapping_add(step.wrapping_mul(self.one));
+        self.cut(tag) | u64::from(name)
+    }
+
+    #[inline]
+    fn load(&self, order: Ordering) -> u64 {
+        self.word.load(order)
     }
 
     #[inline]
     fn compare_exchange(
         &self,
-        current: Tagged<u32>,
-        new: Tagged<u32>,
+        current: u64,
+        new: u64,
         success: Ordering,
         failure: Ordering,
-    ) -> Result<(), Tagged<u32>> {
-        let (current, new) = (self.pack(current), self.pack(new));
-        match self.word.compare_exchange(current, new, success, failure) {
-            Ok(_) => Ok(()),
-            Err(now) => Err(self.unpack(now)),
-        }
+    ) -> Result<(), u64> {
+        self.word.compare_exchange(current, new, success, failure).map(drop)
     }
 
     fn link() -> AtomicU32 {
-        AtomicU32::new(Self::NONE)
+        AtomicU32::new(u32::MAX)
     }
 
     #[inline]
@@ -101,7 +120,7 @@ impl TaggedWord for IndexWord {
         link.store(name, order);
     }
 
-    fn name(number: usize, _: *mut ()) -> u32 {
+    fn name_of(number: usize, _: *mut ()) -> u32 {
         number as u32
     }
 

@@ -42,22 +42,13 @@ pub use address::AddressWord as WideWord;
 )))]
 pub use index::IndexWord as WideWord;
 
-/// What such a word holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tagged<N> {
-    /// Counts removals, modulo 2^bits.
-    pub tag: u64,
-    /// The first node, or [`TaggedWord::NONE`].
-    pub name: N,
-}
-
-/// An atomic [`Tagged`], and the atomic name that nodes have of each other.
+/// An atomic *head*, which is a name and a tag, and the atomic name that nodes have of each other.
 pub trait TaggedWord: Send + Sync {
     /// Tells nodes apart.
     type Name: Copy + PartialEq + Debug;
 
-    /// The name of no node.
-    const NONE: Self::Name;
+    /// What such a word holds. The tag counts removals, modulo 2^bits.
+    type Head: Copy + PartialEq + Debug;
 
     /// An atomic name: the link of a node.
     type Link: Send + Sync;
@@ -75,24 +66,36 @@ pub trait TaggedWord: Send + Sync {
     /// The width of the tag.
     fn tag_bits(&self) -> u32;
 
-    /// Loads both. Whoever finds `NONE` has found it at one moment; for a name, only the
-    /// compare-exchange says that the two belong together.
-    fn load(&self, order: Ordering) -> Tagged<Self::Name>;
+    /// The name of no node. All words for as many nodes have the same.
+    fn none(&self) -> Self::Name;
 
-    /// Replaces both, if they are `current`; else says what they are. The tag is cut to its width.
+    /// The first node, or [`none`](Self::none).
+    fn name(&self, head: Self::Head) -> Self::Name;
+
+    /// The tag.
+    fn tag(&self, head: Self::Head) -> u64;
+
+    /// That head, with its tag `step` further on, and another name.
+    fn replace(&self, head: Self::Head, step: u64, name: Self::Name) -> Self::Head;
+
+    /// Loads both. Whoever finds `none` has found it at one moment; for a name, only the
+    /// compare-exchange says that the two belong together.
+    fn load(&self, order: Ordering) -> Self::Head;
+
+    /// Replaces both, if they are `current`; else says what they are.
     ///
     /// # Errors
     ///
     /// What was there instead.
     fn compare_exchange(
         &self,
-        current: Tagged<Self::Name>,
-        new: Tagged<Self::Name>,
+        current: Self::Head,
+        new: Self::Head,
         success: Ordering,
         failure: Ordering,
-    ) -> Result<(), Tagged<Self::Name>>;
+    ) -> Result<(), Self::Head>;
 
-    /// A link to no node.
+    /// A link that nobody has stored anything in.
     fn link() -> Self::Link;
 
     /// Loads a link.
@@ -102,7 +105,7 @@ pub trait TaggedWord: Send + Sync {
     fn store_link(link: &Self::Link, name: Self::Name, order: Ordering);
 
     /// The name of the node with this number and this address.
-    fn name(number: usize, address: *mut ()) -> Self::Name;
+    fn name_of(number: usize, address: *mut ()) -> Self::Name;
 
     /// The address of the node of this name; `address_of` knows those of numbers.
     fn address(name: Self::Name, address_of: impl FnOnce(usize) -> *mut ()) -> *mut ();
