@@ -10,8 +10,8 @@ use super::ArrayQueue;
 use super::backing::Backing;
 use super::batch::{Sink, Source};
 use crate::cancel::CancelToken;
-use crate::primitive::{Deadline, Wait, WaitWord, mutant, settle, spin_loop, tuning, yield_now};
-use crate::raw::{self, EventCount, Found, Limit, Ticket};
+use crate::primitive::{Deadline, Wait, mutant, settle, spin_loop, tuning, yield_now};
+use crate::raw::{self, EventCount, Found, Limit, Readiness};
 use crate::sync::{Waitable, waitable};
 
 /// A queue whose producers sleep while it is full and whose consumers sleep while it is empty,
@@ -967,9 +967,9 @@ impl<T, Q: Backing<T> + IntoIterator<Item = T>> IntoIterator for BlockingQueue<T
     }
 }
 
-/// Readiness: nothing is taken, so whoever else waits is told as well.
-impl<T, Q: Backing<T>> raw::Waitable for BlockingQueue<T, Q> {
-    fn try_take(&self) -> Option<Found> {
+/// There is something to pop.
+impl<T, Q: Backing<T>> Readiness for BlockingQueue<T, Q> {
+    fn look(&self) -> Option<Found> {
         // First, as nothing comes after the end.
         let closed = self.queue.is_closed();
         match self.queue.is_empty() {
@@ -978,53 +978,8 @@ impl<T, Q: Backing<T>> raw::Waitable for BlockingQueue<T, Q> {
         }
     }
 
-    fn prepare(&self, earlier: Option<u32>) -> Result<u32, Found> {
-        let mut ticket = match earlier {
-            None => self.not_empty.prepare(),
-            Some(earlier) => {
-                let mut ticket = Ticket::from_raw(earlier);
-                self.not_empty.again(&mut ticket);
-                ticket
-            }
-        };
-        loop {
-            if let Some(found) = self.try_take() {
-                self.not_empty.cancel(ticket);
-                self.pass_on();
-                return Err(found);
-            }
-            if ticket.is_counted() {
-                return Ok(ticket.into_raw());
-            }
-            self.not_empty.again(&mut ticket);
-        }
-    }
-
-    fn leave(&self, ticket: u32) -> Option<Found> {
-        self.not_empty.cancel(Ticket::from_raw(ticket));
-        let found = self.try_take();
-        if found.is_some() {
-            self.pass_on();
-        }
-        found
-    }
-
-    fn withdraw(&self) {
-        self.not_empty.cancel(Ticket::COUNTED);
-        self.pass_on();
-    }
-
-    fn word(&self, ticket: u32) -> WaitWord<'_> {
-        self.not_empty.word(ticket)
-    }
-}
-
-impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
-    /// A call may have been used up by one who took nothing.
-    fn pass_on(&self) {
-        if !self.queue.is_empty() && !mutant!("blocking_queue.keep-the-call") {
-            self.not_empty.notify_one();
-        }
+    fn changes(&self) -> &EventCount {
+        &self.not_empty
     }
 }
 

@@ -11,6 +11,8 @@ mod support;
 #[cfg(all(not(loom), feature = "std"))]
 mod cancel;
 #[cfg(all(not(loom), feature = "std"))]
+mod channel;
+#[cfg(all(not(loom), feature = "std"))]
 mod counter;
 #[cfg(all(not(loom), feature = "std"))]
 mod endings;
@@ -48,6 +50,7 @@ fn main() -> std::process::ExitCode {
     runner::main(&[
         fork::CASES,
         cancel::CASES,
+        channel::CASES,
         counter::CASES,
         pool::CASES,
         signals::CASES,

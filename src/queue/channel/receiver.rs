@@ -10,7 +10,9 @@ use super::{Flavor, RecvCancellableError, RecvError, RecvTimeoutError, Shared, T
 use crate::cancel::CancelToken;
 use crate::primitive::Deadline;
 use crate::queue::PopError;
-use crate::raw::NoDeal;
+use crate::raw::{self, NoDeal};
+use crate::sync::Waitable;
+use crate::sync::wait_any::sealed as waitable;
 
 /// The end of a [channel](super) that values come out of.
 ///
@@ -306,6 +308,17 @@ impl<T> Clone for Receiver<T> {
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         self.shared.receiver_goes();
+    }
+}
+
+impl<T: Send> Waitable for Receiver<T> {}
+
+impl<T> waitable::Sealed for Receiver<T> {
+    fn raw(&self) -> &dyn raw::Waitable {
+        match &self.shared.flavor {
+            Flavor::Bounded(queue) => queue,
+            Flavor::Rendezvous(meeting) => meeting,
+        }
     }
 }
 
