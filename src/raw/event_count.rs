@@ -358,3 +358,93 @@ impl<S: Scope> core::fmt::Debug for EventCount<S> {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::primitive::AtomicU32;
+
+    /// An event count on which so many are asleep, and so many of them called: elsewhere.
+    fn crowded(waiters: u64, called: u64) -> EventCount {
+        let count = EventCount::new();
+        count.word.fetch_add(waiters * ONE_WAITER + called * ONE_CALL, Relaxed);
+        count
+    }
+
+    fn state(count: &EventCount) -> (u64, u64) {
+        let word = count.word.load(Relaxed);
+        (waiters(word), called(word))
+    }
+
+    #[test]
+    fn the_last_who_is_counted_and_the_first_who_is_not() {
+        let count = crowded(MOST - 1, 0);
+        let last = count.prepare();
+        assert!(last.is_counted());
+        let mut beyond = count.prepare();
+        assert!(!beyond.is_counted());
+        assert_eq!(state(&count), (MOST, 0));
+        count.cancel(beyond);
+        assert_eq!(state(&count), (MOST, 0), "nobody was taken off for him");
+        // Looking again, he finds the place of one who has left.
+        beyond = count.prepare();
+        count.again(&mut beyond);
+        assert!(!beyond.is_counted());
+        count.cancel(last);
+        count.again(&mut beyond);
+        assert!(beyond.is_counted());
+        assert_eq!(state(&count), (MOST, 0));
+        assert!(!count.wait(beyond, Deadline::after(Duration::from_millis(1))));
+        assert_eq!(state(&count), (MOST - 1, 0));
+    }
+
+    /// No part of the word runs into the next one.
+    #[test]
+    fn as_many_calls_as_waiters() {
+        let count = crowded(MOST, 0);
+        count.notify_all();
+        assert_eq!(state(&count), (MOST, MOST));
+        let before = count.word.load(Relaxed);
+        count.notify_one();
+        count.notify_all();
+        assert_eq!(count.word.load(Relaxed), before, "all are on their way");
+        count.cancel(Ticket::COUNTED);
+        assert_eq!(state(&count), (MOST - 1, MOST - 1));
+        let count = crowded(MOST, MOST - 2);
+        count.notify(7);
+        assert_eq!(state(&count), (MOST, MOST));
+    }
+
+    /// Who is not counted is not called: he naps and looks, and his limit holds.
+    #[test]
+    fn who_is_not_counted_looks_by_himself() {
+        for called in [0, MOST] {
+            let (count, stock) = (crowded(MOST, called), AtomicU32::new(0));
+            thread::scope(|s| {
+                let waiter = s.spawn(|| {
+                    let (mut ticket, mut naps) = (count.prepare(), 0_u32);
+                    while stock.load(Relaxed) == 0 {
+                        assert!(!ticket.is_counted());
+                        assert_ne!(count.sleep(&ticket, Deadline::NEVER), Wait::TimedOut);
+                        naps += 1;
+                        count.again(&mut ticket);
+                    }
+                    count.cancel(ticket);
+                    naps
+                });
+                thread::sleep(3 * NAP);
+                stock.store(1, Relaxed);
+                // Meant for the others, if they have not been called.
+                count.notify_one();
+                assert!(waiter.join().unwrap() >= 1);
+            });
+            let soon = Deadline::after(Duration::from_millis(1));
+            assert_eq!(count.sleep(&count.prepare(), soon), Wait::TimedOut);
+            assert!(soon.has_passed());
+            assert_eq!(state(&count).0, MOST);
+        }
+    }
+}

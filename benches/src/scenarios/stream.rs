@@ -35,10 +35,11 @@ pub fn stream<C: Channel>(cell: &Stream) -> Sample {
     let (sender, receiver) = C::bounded(cell.capacity);
     let ends: Vec<Mutex<Option<End<C>>>> = (0..cell.senders)
         .map(|_| End::Sender(sender.clone()))
-        .chain((0..cell.receivers).map(|_| End::Receiver(receiver.clone())))
+        .chain((1..cell.receivers).map(|_| End::Receiver(C::another(&receiver))))
+        .chain([End::Receiver(receiver)])
         .map(|end| Mutex::new(Some(end)))
         .collect();
-    drop((sender, receiver));
+    drop(sender);
     let (performance, sums) = perform(&cell.timing, ends.len(), |me, seat| {
         let end = ends[me].lock().expect("nobody panics").take();
         let mut sum = 0_u64;

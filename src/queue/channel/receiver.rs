@@ -28,6 +28,23 @@ use crate::sync::wait_any::sealed as waitable;
 /// assert_eq!((receiver.recv(), another.recv()), (Ok('a'), Ok('b')));
 /// ```
 ///
+/// # Waiting for several
+///
+/// [`wait_any`](crate::wait_any) waits until one of several receivers, or of other things, is
+/// ready: there is a value, or in a rendezvous a sender that waits, or neither a value nor a sender
+/// any more. Nothing is taken, and another receiver may be faster. Who waits so is no receiver for
+/// the `try_send` of a rendezvous.
+///
+/// ```
+/// use lockwork::queue::channel;
+/// use lockwork::wait_any;
+///
+/// let (urgent, ordinary) = (channel::bounded(8), channel::rendezvous::<u8>());
+/// urgent.0.send(1).unwrap();
+/// let first = wait_any(&[&urgent.1, &ordinary.1]).index;
+/// assert_eq!((first, urgent.1.try_recv()), (0, Ok(1)));
+/// ```
+///
 /// Only values that may change threads make an end that may:
 ///
 /// ```compile_fail,E0277

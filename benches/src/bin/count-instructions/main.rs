@@ -110,6 +110,22 @@ fn main() -> std::process::ExitCode {
         let kept = ours.instructions <= std.instructions && ours.locked == 0;
         (kept, format!("{path}: {} instructions, std {}", ours.instructions, std.instructions))
     }));
+    // That is where the kernel makes the waiter's fence. For each of the two, a load and a branch.
+    let (bare, waiting) = (of(probes::PASS, "ArrayQueue"), of(probes::PASS, "BlockingQueue"));
+    let channel = of(probes::PASS, "channel");
+    let promises = promises.chain([
+        (
+            waiting.locked == bare.locked && channel.locked == bare.locked,
+            format!(
+                "push and pop, nobody asleep: {} locked, {} in a channel, {} without waiting",
+                waiting.locked, channel.locked, bare.locked
+            ),
+        ),
+        (
+            waiting.system_calls + channel.system_calls == 0,
+            "push and pop, nobody asleep: no system call".to_owned(),
+        ),
+    ]);
     let promises: Vec<(bool, String)> = promises.collect();
     for (kept, promise) in &promises {
         println!("{}: {promise}", if *kept { "met" } else { "MISSED" });

@@ -19,6 +19,9 @@ pub(crate) struct Probe {
     pub(crate) call: Box<dyn Fn()>,
 }
 
+/// Both ends of a channel.
+type Ends = (lockwork::queue::channel::Sender<u64>, lockwork::queue::channel::Receiver<u64>);
+
 /// Names of the paths.
 pub(crate) const LOCK: &str = "lock, add, unlock";
 pub(crate) const PI_LOCK: &str = "PI lock, add, unlock";
@@ -33,6 +36,7 @@ pub(crate) const ONCE: &str = "Once::call_once, done";
 pub(crate) const ONCE_LOCK: &str = "OnceLock::get_or_init, there";
 pub(crate) const LAZY_LOCK: &str = "LazyLock, there";
 pub(crate) const SEQ_LOCK: &str = "SeqLock::read, 16 bytes";
+pub(crate) const PASS: &str = "push, pop, nobody asleep";
 pub(crate) const COUNT: &str = "add to a counter";
 
 /// Defines the functions and lists them.
@@ -223,6 +227,22 @@ probes! {
         s: seqlock::SeqLock<[u64; 2]> = seqlock::SeqLock::new([1; 2])
     ) {
         black_box(s.read());
+    }
+    PASS "ArrayQueue" lockwork_array_queue(
+        q: lockwork::queue::ArrayQueue<u64> = lockwork::queue::ArrayQueue::new(8)
+    ) {
+        _ = black_box(q.push(1));
+        black_box(q.pop());
+    }
+    PASS "BlockingQueue" lockwork_blocking_queue(
+        q: lockwork::queue::BlockingQueue<u64> = lockwork::queue::BlockingQueue::new(8)
+    ) {
+        _ = black_box(q.push(1));
+        _ = black_box(q.pop());
+    }
+    PASS "channel" lockwork_channel(c: Ends = lockwork::queue::channel::bounded(8)) {
+        _ = black_box(c.0.send(1));
+        _ = black_box(c.1.recv());
     }
     COUNT "lockwork" lockwork_count(
         c: lockwork::counter::StripedCounter = lockwork::counter::StripedCounter::new()
