@@ -33,10 +33,10 @@ enum End<C: Channel> {
 #[must_use]
 pub fn stream<C: Channel>(cell: &Stream) -> Sample {
     let (sender, receiver) = C::bounded(cell.capacity);
+    let more: Vec<_> = (1..cell.receivers).map(|_| C::another(&receiver)).collect();
     let ends: Vec<Mutex<Option<End<C>>>> = (0..cell.senders)
         .map(|_| End::Sender(sender.clone()))
-        .chain((1..cell.receivers).map(|_| End::Receiver(C::another(&receiver))))
-        .chain([End::Receiver(receiver)])
+        .chain(more.into_iter().chain([receiver]).map(End::Receiver))
         .map(|end| Mutex::new(Some(end)))
         .collect();
     drop(sender);
