@@ -232,6 +232,7 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     /// assert_eq!(refused.into_inner(), "b");
     /// ```
     #[doc(alias("offer", "try_send"))]
+    #[inline]
     pub fn try_push(&self, value: T) -> Result<(), PushError<T>> {
         match self.queue.push(value) {
             Ok(()) => {
@@ -259,6 +260,7 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     /// ```
     #[doc(alias("put", "send"))]
     #[track_caller]
+    #[inline]
     pub fn push(&self, value: T) -> Result<(), PushError<T>> {
         self.push_until(value, Deadline::NEVER)
     }
@@ -281,6 +283,7 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     /// ```
     #[doc(alias = "send_timeout")]
     #[track_caller]
+    #[inline]
     pub fn push_for(&self, value: T, timeout: Duration) -> Result<(), PushError<T>> {
         self.push_until(value, Deadline::after(timeout))
     }
@@ -302,6 +305,7 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     /// ```
     #[doc(alias = "send_deadline")]
     #[track_caller]
+    #[inline]
     pub fn push_until(&self, value: T, deadline: impl Into<Deadline>) -> Result<(), PushError<T>> {
         self.push_limited(value, || deadline.into(), |_| PushErrorReason::TimedOut)
     }
@@ -344,18 +348,30 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     }
 
     /// `reached` says what to answer if the limit was.
+    #[inline]
     fn push_limited<L: Limit>(
         &self,
         value: T,
         limit: impl FnOnce() -> L,
         reached: impl FnOnce(L) -> PushErrorReason,
     ) -> Result<(), PushError<T>> {
-        let refused = match self.try_push(value) {
-            Err(refused) if refused.reason == PushErrorReason::Full => refused,
-            done => return done,
-        };
-        let limit = limit();
-        let mut value = Some(refused.value);
+        match self.try_push(value) {
+            Err(refused) if refused.reason == PushErrorReason::Full => {
+                self.push_slow(refused.value, limit(), reached)
+            }
+            done => done,
+        }
+    }
+
+    /// For whom there was no room at once.
+    #[inline(never)]
+    fn push_slow<L: Limit>(
+        &self,
+        value: T,
+        limit: L,
+        reached: impl FnOnce(L) -> PushErrorReason,
+    ) -> Result<(), PushError<T>> {
+        let mut value = Some(value);
         let done = look_until(&self.not_full, limit, || match self.try_push(value.take()?) {
             Err(refused) if refused.reason == PushErrorReason::Full => {
                 value = Some(refused.value);
@@ -385,6 +401,7 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     /// assert_eq!(queue.try_pop(), Err(PopError::Closed));
     /// ```
     #[doc(alias("poll", "try_recv"))]
+    #[inline]
     pub fn try_pop(&self) -> Result<T, PopError> {
         match self.queue.pop() {
             Ok(value) => {
@@ -415,6 +432,7 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     /// ```
     #[doc(alias("take", "recv"))]
     #[track_caller]
+    #[inline]
     pub fn pop(&self) -> Result<T, PopError> {
         self.pop_until(Deadline::NEVER)
     }
@@ -434,6 +452,7 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     /// ```
     #[doc(alias = "recv_timeout")]
     #[track_caller]
+    #[inline]
     pub fn pop_for(&self, timeout: Duration) -> Result<T, PopError> {
         self.pop_until(Deadline::after(timeout))
     }
@@ -453,6 +472,7 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     /// ```
     #[doc(alias = "recv_deadline")]
     #[track_caller]
+    #[inline]
     pub fn pop_until(&self, deadline: impl Into<Deadline>) -> Result<T, PopError> {
         self.pop_limited(|| deadline.into(), |_| PopError::TimedOut)
     }
@@ -493,16 +513,25 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     }
 
     /// `reached` says what to answer if the limit was.
+    #[inline]
     fn pop_limited<L: Limit>(
         &self,
         limit: impl FnOnce() -> L,
         reached: impl FnOnce(L) -> PopError,
     ) -> Result<T, PopError> {
         match self.try_pop() {
-            Err(PopError::Empty) => {}
-            done => return done,
+            Err(PopError::Empty) => self.pop_slow(limit(), reached),
+            done => done,
         }
-        let limit = limit();
+    }
+
+    /// For whom there was nothing at once.
+    #[inline(never)]
+    fn pop_slow<L: Limit>(
+        &self,
+        limit: L,
+        reached: impl FnOnce(L) -> PopError,
+    ) -> Result<T, PopError> {
         look_until(&self.not_empty, limit, || match self.try_pop() {
             Err(PopError::Empty) => None,
             done => Some(done),
@@ -976,6 +1005,10 @@ impl<T, Q: Backing<T>> Readiness for BlockingQueue<T, Q> {
             false => Some(Found::It),
             true => closed.then_some(Found::Closed),
         }
+    }
+
+    fn has_some(&self) -> bool {
+        !self.queue.is_empty()
     }
 
     fn changes(&self) -> &EventCount {

@@ -459,6 +459,10 @@ impl<T> Readiness for Rendezvous<T> {
         })
     }
 
+    fn has_some(&self) -> bool {
+        self.look() == Some(Found::It)
+    }
+
     fn changes(&self) -> &EventCount {
         &self.arrivals
     }

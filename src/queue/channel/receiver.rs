@@ -80,6 +80,7 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.try_recv(), Ok(1));
     /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
     /// ```
+    #[inline]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         let received = match &self.shared.flavor {
             Flavor::Bounded(queue) => queue.try_pop(),
@@ -104,6 +105,7 @@ impl<T> Receiver<T> {
     /// assert!(receiver.recv().is_err());
     /// ```
     #[track_caller]
+    #[inline]
     pub fn recv(&self) -> Result<T, RecvError> {
         self.recv_limited(Deadline::NEVER).map_err(|_| RecvError)
     }
@@ -184,6 +186,7 @@ impl<T> Receiver<T> {
         self.recv_deadline(deadline)
     }
 
+    #[inline]
     fn recv_limited(&self, deadline: Deadline) -> Result<T, PopError> {
         match &self.shared.flavor {
             Flavor::Bounded(queue) => queue.pop_until(deadline),

@@ -110,10 +110,18 @@ fn main() -> std::process::ExitCode {
         let kept = ours.instructions <= std.instructions && ours.locked == 0;
         (kept, format!("{path}: {} instructions, std {}", ours.instructions, std.instructions))
     }));
-    // That is where the kernel makes the waiter's fence. For each of the two, a load and a branch.
+    // That is where the kernel makes the waiter's fence.
     let (bare, waiting) = (of(probes::PASS, "ArrayQueue"), of(probes::PASS, "BlockingQueue"));
-    let channel = of(probes::PASS, "channel");
+    let (tried, channel) = (of(probes::PASS, "BlockingQueue, try"), of(probes::PASS, "channel"));
     let promises = promises.chain([
+        (
+            // For each of the two: a load, with its address, a comparison and a branch; an answer.
+            tried.instructions <= bare.instructions + 12,
+            format!(
+                "push and pop, nobody asleep: {} instructions, {} without waiting, and 12",
+                tried.instructions, bare.instructions
+            ),
+        ),
         (
             waiting.locked == bare.locked && channel.locked == bare.locked,
             format!(

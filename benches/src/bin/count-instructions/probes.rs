@@ -240,6 +240,12 @@ probes! {
         _ = black_box(q.push(1));
         _ = black_box(q.pop());
     }
+    PASS "BlockingQueue, try" lockwork_blocking_queue_try(
+        q: lockwork::queue::BlockingQueue<u64> = lockwork::queue::BlockingQueue::new(8)
+    ) {
+        _ = black_box(q.try_push(1));
+        _ = black_box(q.try_pop());
+    }
     PASS "channel" lockwork_channel(c: Ends = lockwork::queue::channel::bounded(8)) {
         _ = black_box(c.0.send(1));
         _ = black_box(c.1.recv());
