@@ -30,7 +30,7 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use core::time::Duration;
 
 use super::real::how_it_ended;
-use super::{Deadline, Wait};
+use super::{Deadline, Futex, Private, Wait};
 use crate::sys::errno::Errno;
 use crate::sys::futex::{WAITV_MAX, Waiter, waitv};
 
@@ -48,6 +48,19 @@ impl WaitWord<'_> {
 
     pub(super) const fn new(entry: Waiter) -> Self {
         Self { entry, word: PhantomData }
+    }
+
+    /// What the [word of nobody](Self::of_nobody) holds.
+    pub(crate) const OF_NOBODY: u32 = 1 << 31;
+
+    /// A word that holds what it should for ever, and that nobody wakes: for who looks by himself.
+    pub(crate) fn of_nobody() -> Self {
+        static WORD: Futex<Private> = Futex::new(WaitWord::OF_NOBODY);
+        WORD.while_it_is(Self::OF_NOBODY)
+    }
+
+    pub(crate) fn is_of_nobody(&self) -> bool {
+        self.entry == Self::of_nobody().entry
     }
 
     /// The value that the word has to hold.
@@ -142,7 +155,7 @@ mod tests {
     use std::time::Instant;
     use std::vec::Vec;
 
-    use super::super::{Futex, Futex64, Private, ProcessShared};
+    use super::super::{Futex64, ProcessShared};
     use super::*;
 
     const SPANS: [usize; 2] = [1, WAITV_MAX];
@@ -230,6 +243,20 @@ mod tests {
                 }
                 assert!(matches!(sleeper.join().unwrap(), Some(Wait::Woken) | None));
             });
+        }
+    }
+
+    #[test]
+    fn the_word_of_nobody_ends_no_sleep() {
+        let (changed, nobody) = (Futex::<Private>::new(8), WaitWord::of_nobody());
+        assert!(nobody.is_of_nobody() && !changed.while_it_is(WaitWord::OF_NOBODY).is_of_nobody());
+        assert_eq!(nobody.expected(), WaitWord::OF_NOBODY);
+        assert_eq!(nobody.wait(Deadline::after(Duration::from_millis(1))), Wait::TimedOut);
+        for span in SPANS {
+            let words = [nobody, nobody, changed.while_it_is(7)];
+            let soon = Deadline::after(Duration::from_millis(1));
+            assert!(matches!(ends(&words[..2], span, soon), Some(Wait::TimedOut) | None));
+            assert!(matches!(ends(&words, span, Deadline::NEVER), Some(Wait::Changed) | None));
         }
     }
 

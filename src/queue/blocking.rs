@@ -1158,3 +1158,84 @@ impl fmt::Display for PopError {
 }
 
 impl core::error::Error for PopError {}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+    use std::{format, thread};
+
+    use super::*;
+    use crate::{Event, TakenKind, wait_any, wait_any_for};
+
+    const SOON: Duration = Duration::from_millis(1);
+
+    /// A queue on which as many sleep, at either end, as are counted.
+    fn crowded(values: &[u8]) -> BlockingQueue<u8> {
+        let mut queue = BlockingQueue::new(1);
+        values.iter().for_each(|&value| queue.push(value).unwrap());
+        (queue.not_empty, queue.not_full) = (EventCount::full(), EventCount::full());
+        queue
+    }
+
+    /// What `wait` answers, which `end` ends.
+    fn beside<R: Send>(wait: impl FnOnce() -> R + Send, end: impl FnOnce()) -> R {
+        thread::scope(|s| {
+            let waiter = s.spawn(wait);
+            thread::sleep(5 * SOON);
+            end();
+            waiter.join().unwrap()
+        })
+    }
+
+    #[test]
+    fn limits_of_who_is_not_counted() {
+        let (empty, full) = (crowded(&[]), crowded(&[1]));
+        assert_eq!(empty.pop_for(SOON), Err(PopError::TimedOut));
+        let refused = full.push_for(2, SOON).unwrap_err();
+        assert_eq!(refused.reason(), PushErrorReason::TimedOut);
+        assert!(wait_any_for(&[&empty], SOON).is_none());
+        let event = Event::manual();
+        for list in [[&event as &dyn Waitable, &empty], [&empty, &event]] {
+            for wait in [Duration::ZERO, SOON, 20 * SOON] {
+                let start = Instant::now();
+                assert!(wait_any_for(&list, wait).is_none());
+                assert!(start.elapsed() >= wait);
+            }
+        }
+    }
+
+    #[test]
+    fn cancelling_who_is_not_counted() {
+        let (queue, token) = (crowded(&[]), CancelToken::new());
+        let popped = beside(|| queue.pop_cancellable(&token), || _ = token.cancel());
+        assert_eq!(popped, Err(PopError::Cancelled));
+        let (queue, token) = (crowded(&[1]), CancelToken::new());
+        let pushed = beside(|| queue.push_cancellable(2, &token), || _ = token.cancel());
+        assert_eq!(pushed.unwrap_err().reason(), PushErrorReason::Cancelled);
+    }
+
+    #[test]
+    fn who_is_not_counted_finds_what_comes() {
+        let queue = crowded(&[]);
+        assert_eq!(beside(|| queue.pop(), || queue.push(1).unwrap()), Ok(1));
+        let event = Event::manual();
+        let both = [&event as &dyn Waitable, &queue];
+        assert_eq!(beside(|| wait_any(&both).index, || queue.push(2).unwrap()), 1);
+        beside(|| queue.push(3), || assert_eq!(queue.pop(), Ok(2))).unwrap();
+        assert_eq!(queue.pop(), Ok(3));
+        let kind = || matches!(wait_any(&both).kind, TakenKind::Closed);
+        assert!(beside(kind, || assert!(queue.close())));
+    }
+
+    /// He is off the list as he came: nobody is taken off for him.
+    #[test]
+    fn who_is_not_counted_leaves_nothing_behind() {
+        let (queue, event) = (crowded(&[]), Event::manual());
+        let before = format!("{:?}", queue.not_empty);
+        let both = [&event as &dyn Waitable, &queue];
+        assert_eq!(beside(|| wait_any(&both).index, || event.set()), 0);
+        event.reset();
+        assert!(wait_any_for(&both, SOON).is_none());
+        assert_eq!(format!("{:?}", queue.not_empty), before);
+    }
+}

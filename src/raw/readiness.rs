@@ -5,8 +5,9 @@
 //!
 //! # Invariants
 //!
-//! 1. Every announcement ends in `cancel`, once, also of a waiter that the event count does not
-//!    count.
+//! 1. Every announcement ends in `cancel`, once, with the last ticket of that waiter: only that
+//!    says whether the event count counts it. One that is not counted is given the word of nobody
+//!    to sleep on, and looks by itself (`wait_any`).
 //! 2. A look that was not in vain, or a withdrawal, is followed by a notification as long as there
 //!    is something to be had: the call that this waiter may have used up was for one who would have
 //!    taken it. It may be one too many: then somebody looks and sleeps again.
@@ -44,7 +45,7 @@ impl<R: Readiness> Waitable for R {
     }
 
     fn prepare(&self, earlier: Option<u32>) -> Result<u32, Found> {
-        let mut ticket = match earlier {
+        let ticket = match earlier {
             None => self.changes().prepare(),
             Some(earlier) => {
                 let mut ticket = Ticket::from_raw(earlier);
@@ -52,17 +53,10 @@ impl<R: Readiness> Waitable for R {
                 ticket
             }
         };
-        loop {
-            if let Some(found) = self.look() {
-                self.changes().cancel(ticket);
-                self.pass_on();
-                return Err(found);
-            }
-            if ticket.is_counted() {
-                return Ok(ticket.into_raw());
-            }
-            self.changes().again(&mut ticket);
-        }
+        let Some(found) = self.look() else { return Ok(ticket.into_raw()) };
+        self.changes().cancel(ticket);
+        self.pass_on();
+        Err(found)
     }
 
     fn leave(&self, ticket: u32) -> Option<Found> {
@@ -74,8 +68,8 @@ impl<R: Readiness> Waitable for R {
         found
     }
 
-    fn withdraw(&self) {
-        self.changes().cancel(Ticket::COUNTED);
+    fn withdraw(&self, ticket: u32) {
+        self.changes().cancel(Ticket::from_raw(ticket));
         self.pass_on();
     }
 

@@ -65,8 +65,8 @@
 //! begins anew, before its next sleep: as long as its node does not say DONE or CLOSED, what the
 //! node holds has not changed hands in this process. A receiver that was being served loses the
 //! copy that was on its way: the value is the parent's. (If the kernel goes on with the interrupted
-//! sleep by itself, as it does for handlers with SA_RESTART, that thread does not learn of it before
-//! its limit.)
+//! sleep by itself, as it does for handlers with SA_RESTART, that thread does not learn of it
+//! before its limit.)
 //!
 //! # Scaling
 //!

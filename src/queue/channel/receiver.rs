@@ -11,8 +11,7 @@ use crate::cancel::CancelToken;
 use crate::primitive::Deadline;
 use crate::queue::PopError;
 use crate::raw::{self, NoDeal};
-use crate::sync::Waitable;
-use crate::sync::wait_any::sealed as waitable;
+use crate::sync::{Waitable, waitable};
 
 /// The end of a [channel](super) that values come out of.
 ///
