@@ -134,6 +134,22 @@ fn main() -> std::process::ExitCode {
             "push and pop, nobody asleep: no system call".to_owned(),
         ),
     ]);
+    let (empty, spsc) = (of(probes::EMPTY, "ArrayQueue"), of(probes::SPSC, "spsc"));
+    let (in_one, out_one) =
+        (of(probes::PUSH_MANY, "ArrayQueue"), of(probes::POP_MANY, "ArrayQueue"));
+    let promises = promises.chain([
+        (bare.locked == 2, format!("push and pop: {} locked instructions, of 2", bare.locked)),
+        (empty.locked == 0, "pop, nothing there: no locked instruction".to_owned()),
+        (
+            in_one.locked == 1 && out_one.locked == 1,
+            format!("16 in, 16 out: {} and {} locked, of 1", in_one.locked, out_one.locked),
+        ),
+        (spsc.locked == 0, "one thread at each end: no locked instruction".to_owned()),
+        (
+            [bare, empty, in_one, out_one, spsc].iter().all(|steps| steps.system_calls == 0),
+            "queues: no system call".to_owned(),
+        ),
+    ]);
     let promises: Vec<(bool, String)> = promises.collect();
     for (kept, promise) in &promises {
         println!("{}: {promise}", if *kept { "met" } else { "MISSED" });
