@@ -30,7 +30,9 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use core::time::Duration;
 
 use super::real::how_it_ended;
-use super::{Deadline, Futex, Private, Wait};
+use super::{Deadline, Wait};
+#[cfg(feature = "alloc")]
+use super::{Futex, Private};
 use crate::sys::errno::Errno;
 use crate::sys::futex::{WAITV_MAX, Waiter, waitv};
 
@@ -50,6 +52,20 @@ impl WaitWord<'_> {
         Self { entry, word: PhantomData }
     }
 
+    /// The value that the word has to hold.
+    pub(crate) fn expected(&self) -> u32 {
+        self.entry.expected()
+    }
+
+    /// Sleeps on this word alone.
+    pub(crate) fn wait(&self, deadline: Deadline) -> Wait {
+        how_it_ended("FUTEX_WAIT_BITSET", self.entry.wait(Some(deadline.nanos())))
+    }
+}
+
+// For event counts.
+#[cfg(feature = "alloc")]
+impl WaitWord<'_> {
     /// What the [word of nobody](Self::of_nobody) holds.
     pub(crate) const OF_NOBODY: u32 = 1 << 31;
 
@@ -61,16 +77,6 @@ impl WaitWord<'_> {
 
     pub(crate) fn is_of_nobody(&self) -> bool {
         self.entry == Self::of_nobody().entry
-    }
-
-    /// The value that the word has to hold.
-    pub(crate) fn expected(&self) -> u32 {
-        self.entry.expected()
-    }
-
-    /// Sleeps on this word alone.
-    pub(crate) fn wait(&self, deadline: Deadline) -> Wait {
-        how_it_ended("FUTEX_WAIT_BITSET", self.entry.wait(Some(deadline.nanos())))
     }
 }
 
@@ -155,7 +161,7 @@ mod tests {
     use std::time::Instant;
     use std::vec::Vec;
 
-    use super::super::{Futex64, ProcessShared};
+    use super::super::{Futex, Futex64, Private, ProcessShared};
     use super::*;
 
     const SPANS: [usize; 2] = [1, WAITV_MAX];
@@ -246,6 +252,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "alloc")]
     #[test]
     fn the_word_of_nobody_ends_no_sleep() {
         let (changed, nobody) = (Futex::<Private>::new(8), WaitWord::of_nobody());

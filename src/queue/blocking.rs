@@ -1165,7 +1165,7 @@ mod tests {
     use std::{format, thread};
 
     use super::*;
-    use crate::{Event, TakenKind, wait_any, wait_any_for};
+    use crate::sync::{Event, TakenKind, wait_any, wait_any_for};
 
     const SOON: Duration = Duration::from_millis(1);
 

@@ -29,6 +29,8 @@ mod pi_relock;
 #[cfg(all(not(loom), feature = "std"))]
 mod pool;
 #[cfg(all(not(loom), feature = "std"))]
+mod queue;
+#[cfg(all(not(loom), feature = "std"))]
 mod real_time;
 #[cfg(all(not(loom), feature = "std"))]
 mod runner;
@@ -53,6 +55,7 @@ fn main() -> std::process::ExitCode {
         channel::CASES,
         counter::CASES,
         pool::CASES,
+        queue::CASES,
         signals::CASES,
         wait_any::CASES,
         scheduling::CASES,
