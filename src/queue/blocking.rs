@@ -30,8 +30,8 @@ use crate::sync::{Waitable, waitable};
 ///
 /// | operation | class |
 /// |---|---|
-/// | `try_push`, `try_pop`, the `try_` batches | as [`ArrayQueue`](super::ArrayQueue#progress): wait for an operation on the same place that is under way. Lock-free otherwise, but for one system call where somebody sleeps |
-/// | `push`, `pop` and their limited and cancellable forms | the same, and sleep |
+/// | `try_push`, `try_pop`, the `try_` batches, `try_iter` | as [`ArrayQueue`](super::ArrayQueue#progress): wait for an operation on the same place that is under way. Lock-free otherwise, but for one system call where somebody sleeps |
+/// | `push`, `pop`, `push_many`, `pop_many`, their limited and cancellable forms, `iter` | the same, and sleep |
 /// | `close`, `is_closed`, `is_empty`, `is_full`, `capacity` | wait-free, but for the system call that wakes sleepers |
 /// | `len` | wait-free, unless pushes overtake it |
 ///
@@ -67,7 +67,8 @@ use crate::sync::{Waitable, waitable};
 /// takes ten milliseconds if there are other threads by then.
 ///
 /// The kernel is entered only to sleep, and to wake somebody who is not on his way already. A
-/// waiter looks a few times and yields twice before it sleeps.
+/// waiter looks a few times and yields twice before it sleeps. Of threads that sleep at one end,
+/// 32,767 are woken; each one beyond these looks by itself every five milliseconds.
 ///
 /// # Differences
 ///

@@ -14,8 +14,8 @@
 //!
 //! | operation | `bounded` | `rendezvous` |
 //! |---|---|---|
-//! | `try_send`, `try_recv` | as [`ArrayQueue`](super::ArrayQueue#progress): wait for an operation on the same place that is under way | wait for a lock that is held for a few stores and one move |
-//! | `send`, `recv` and their limited forms | the same, and sleep | the same, and sleep |
+//! | `try_send`, `try_recv`, `try_iter` | as [`ArrayQueue`](super::ArrayQueue#progress): wait for an operation on the same place that is under way | wait for a lock that is held for a few stores and one move |
+//! | `send`, `recv`, their limited and cancellable forms, `iter` | the same, and sleep | the same, and sleep |
 //! | `len`, `is_empty`, `is_full`, `capacity` | wait-free, but for a `len` that is overtaken | wait-free |
 //! | `clone`, `drop` of an end | wait-free; the last one of its kind closes | the same |
 //!
