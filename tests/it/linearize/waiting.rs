@@ -1,7 +1,7 @@
 //! `BlockingQueue` and channels: the same, with an end; and a rendezvous, which is two calls at one
 //! moment.
 //!
-//! 26,000 histories, `LOCKWORK_STRESS` times.
+//! 60,000 histories, `LOCKWORK_STRESS` times: 20,000 of each kind.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -137,12 +137,12 @@ impl<const CAPACITY: usize> Subject for Queue<CAPACITY> {
 
 #[test]
 fn blocking_queue_of_one() {
-    Histories::of(scaled(6_000)).threads(2).calls(5).accept::<Queue<1>>();
+    Histories::of(scaled(10_000)).threads(2).calls(5).accept::<Queue<1>>();
 }
 
 #[test]
 fn blocking_queue_of_two() {
-    Histories::of(scaled(6_000)).accept::<Queue<2>>();
+    Histories::of(scaled(10_000)).accept::<Queue<2>>();
 }
 
 const THREADS: usize = 3;
@@ -209,12 +209,12 @@ impl<const CAPACITY: usize> Subject for Channel<CAPACITY> {
 
 #[test]
 fn channel_of_one() {
-    Histories::of(scaled(6_000)).threads(THREADS).accept::<Channel<1>>();
+    Histories::of(scaled(10_000)).threads(THREADS).accept::<Channel<1>>();
 }
 
 #[test]
 fn channel_of_two() {
-    Histories::of(scaled(4_000)).threads(THREADS).calls(5).accept::<Channel<2>>();
+    Histories::of(scaled(10_000)).threads(THREADS).calls(5).accept::<Channel<2>>();
 }
 
 /// A value in the middle of changing hands. Of the two calls that are one moment, either can be
@@ -279,12 +279,12 @@ impl<const SENDER_FIRST: bool> Subject for Rendezvous<SENDER_FIRST> {
 
 #[test]
 fn rendezvous_sender_first() {
-    Histories::of(scaled(2_000)).accept::<Rendezvous<true>>();
+    Histories::of(scaled(10_000)).accept::<Rendezvous<true>>();
 }
 
 #[test]
 fn rendezvous_receiver_first() {
-    Histories::of(scaled(2_000)).accept::<Rendezvous<false>>();
+    Histories::of(scaled(10_000)).accept::<Rendezvous<false>>();
 }
 
 /// What the specifications tell apart.
