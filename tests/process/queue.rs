@@ -144,7 +144,7 @@ fn spsc_in_a_handler() -> Outcome {
     under_fire(1, |_| {
         let (forth, back) = &mut *ends.lock().unwrap();
         let (mut sent, mut next) = (0, 0);
-        while handled() < scaled(2_000) as u64 {
+        while handled() < scaled(500) as u64 {
             sent += u64::from(forth.push(sent).is_ok());
             if let Some(value) = back.pop() {
                 assert_eq!(value, next);
@@ -232,8 +232,8 @@ fn try_forms_in_a_handler() -> Outcome {
     (0..VALUES).for_each(|value| QUEUE.push(value).unwrap());
     LazyLock::force(&ASIDE);
     install(take_and_put);
-    under_fire(3, |_| {
-        while handled() < scaled(3_000) as u64 {
+    under_fire(2, |_| {
+        while handled() < scaled(1_000) as u64 {
             if let Some(value) = QUEUE.pop().or_else(|| ASIDE.pop()) {
                 QUEUE.push(value).expect("a place for each value");
             }
