@@ -83,7 +83,7 @@
 //! [`pool::ThreadPool`]. Long reads of a value that seldom changes: [`RwLock`]; a few words, read
 //! all the time: [`SeqLock`]; made once and never changed: [`OnceLock`], or a [`LazyLock`] in a
 //! `static`.
-//! Splitting one loop over all cores: rayon. Waiting on several channels at once:
+//! Splitting one loop over all cores: rayon. A `select!` that also sends:
 //! crossbeam-channel. Holding a lock across an `.await`: tokio. Other systems than Linux:
 //! `std::sync` or `parking_lot`.
 //!

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p lockwork-bench --bench channel [-- OPTIONS]`
 
-use lockwork_bench::channels::{Crossbeam, Flume, Kanal, Lockwork};
+use lockwork_bench::channels::{Crossbeam, Flume, Kanal, Lockwork, Std};
 use lockwork_bench::harness::journal::Journal;
 use lockwork_bench::harness::options::Options;
 use lockwork_bench::harness::report::{self, Cell, Promise};
@@ -43,17 +43,24 @@ fn main() -> io::Result<()> {
     let to_and_fro = Field::of("lockwork", stream::to_and_fro::<Lockwork>)
         .against("crossbeam", stream::to_and_fro::<Crossbeam>)
         .against("kanal", stream::to_and_fro::<Kanal>)
-        .against("flume", stream::to_and_fro::<Flume>);
+        .against("flume", stream::to_and_fro::<Flume>)
+        .against("std", stream::to_and_fro::<Std>);
     let streams = Field::of("lockwork", stream::stream::<Lockwork>)
         .against("crossbeam", stream::stream::<Crossbeam>)
         .against("kanal", stream::stream::<Kanal>)
         .against("flume", stream::stream::<Flume>);
+    let to_one = Field::of("lockwork", stream::stream::<Lockwork>)
+        .against("crossbeam", stream::stream::<Crossbeam>)
+        .against("kanal", stream::stream::<Kanal>)
+        .against("flume", stream::stream::<Flume>)
+        .against("std", stream::stream::<Std>);
 
     let mut cells = vec![];
     let all = std::iter::once(("to and fro".to_owned(), &to_and_fro, (1, 1, 1))).chain(
         STREAMS.map(|cell| {
             let (senders, receivers, capacity) = cell;
-            (format!("{senders} to {receivers}, {capacity} places"), &streams, cell)
+            let field = if receivers == 1 { &to_one } else { &streams };
+            (format!("{senders} to {receivers}, {capacity} places"), field, cell)
         }),
     );
     for (name, field, (senders, receivers, capacity)) in all {

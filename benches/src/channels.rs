@@ -1,14 +1,18 @@
 //! Channels of numbers, with a bound.
 
+use std::sync::mpsc;
+
 /// Both ends of one.
 pub trait Channel {
     /// Where values go in.
     type Sender: Clone + Send + Sync;
     /// Where they come out.
-    type Receiver: Clone + Send + Sync;
+    type Receiver: Send;
 
     /// One with `capacity` places.
     fn bounded(capacity: usize) -> (Self::Sender, Self::Receiver);
+    /// One more to receive.
+    fn another(receiver: &Self::Receiver) -> Self::Receiver;
     /// Waits for a place; false if there is no receiver.
     fn send(sender: &Self::Sender, value: u64) -> bool;
     /// Waits for a value; none if there is no sender.
@@ -27,6 +31,10 @@ macro_rules! channels {
 
             fn bounded(capacity: usize) -> ($Sender, $Receiver) {
                 $bounded(capacity)
+            }
+
+            fn another(receiver: &$Receiver) -> $Receiver {
+                receiver.clone()
             }
 
             #[inline]
@@ -55,4 +63,34 @@ channels! {
     Kanal: kanal::Sender<u64>, kanal::Receiver<u64>, kanal::bounded;
     /// `flume`.
     Flume: flume::Sender<u64>, flume::Receiver<u64>, flume::bounded;
+}
+
+/// `std::sync::mpsc`, for one receiver.
+#[derive(Debug)]
+pub struct Std;
+
+impl Channel for Std {
+    type Sender = mpsc::SyncSender<u64>;
+    type Receiver = mpsc::Receiver<u64>;
+
+    fn bounded(capacity: usize) -> (Self::Sender, Self::Receiver) {
+        mpsc::sync_channel(capacity)
+    }
+
+    /// # Panics
+    ///
+    /// Always.
+    fn another(_: &Self::Receiver) -> Self::Receiver {
+        panic!("std's channels have one receiver")
+    }
+
+    #[inline]
+    fn send(sender: &Self::Sender, value: u64) -> bool {
+        sender.send(value).is_ok()
+    }
+
+    #[inline]
+    fn recv(receiver: &Self::Receiver) -> Option<u64> {
+        receiver.recv().ok()
+    }
 }

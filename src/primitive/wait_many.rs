@@ -31,6 +31,8 @@ use core::time::Duration;
 
 use super::real::how_it_ended;
 use super::{Deadline, Wait};
+#[cfg(feature = "alloc")]
+use super::{Futex, Private};
 use crate::sys::errno::Errno;
 use crate::sys::futex::{WAITV_MAX, Waiter, waitv};
 
@@ -58,6 +60,23 @@ impl WaitWord<'_> {
     /// Sleeps on this word alone.
     pub(crate) fn wait(&self, deadline: Deadline) -> Wait {
         how_it_ended("FUTEX_WAIT_BITSET", self.entry.wait(Some(deadline.nanos())))
+    }
+}
+
+// For event counts.
+#[cfg(feature = "alloc")]
+impl WaitWord<'_> {
+    /// What the [word of nobody](Self::of_nobody) holds.
+    pub(crate) const OF_NOBODY: u32 = 1 << 31;
+
+    /// A word that holds what it should for ever, and that nobody wakes: for who looks by himself.
+    pub(crate) fn of_nobody() -> Self {
+        static WORD: Futex<Private> = Futex::new(WaitWord::OF_NOBODY);
+        WORD.while_it_is(Self::OF_NOBODY)
+    }
+
+    pub(crate) fn is_of_nobody(&self) -> bool {
+        self.entry == Self::of_nobody().entry
     }
 }
 
@@ -230,6 +249,21 @@ mod tests {
                 }
                 assert!(matches!(sleeper.join().unwrap(), Some(Wait::Woken) | None));
             });
+        }
+    }
+
+    #[cfg(feature = "alloc")]
+    #[test]
+    fn the_word_of_nobody_ends_no_sleep() {
+        let (changed, nobody) = (Futex::<Private>::new(8), WaitWord::of_nobody());
+        assert!(nobody.is_of_nobody() && !changed.while_it_is(WaitWord::OF_NOBODY).is_of_nobody());
+        assert_eq!(nobody.expected(), WaitWord::OF_NOBODY);
+        assert_eq!(nobody.wait(Deadline::after(Duration::from_millis(1))), Wait::TimedOut);
+        for span in SPANS {
+            let words = [nobody, nobody, changed.while_it_is(7)];
+            let soon = Deadline::after(Duration::from_millis(1));
+            assert!(matches!(ends(&words[..2], span, soon), Some(Wait::TimedOut) | None));
+            assert!(matches!(ends(&words, span, Deadline::NEVER), Some(Wait::Changed) | None));
         }
     }
 

@@ -10,8 +10,8 @@ use super::ArrayQueue;
 use super::backing::Backing;
 use super::batch::{Sink, Source};
 use crate::cancel::CancelToken;
-use crate::primitive::{Deadline, Wait, WaitWord, mutant, settle, spin_loop, tuning, yield_now};
-use crate::raw::{self, EventCount, Found, Limit, Ticket};
+use crate::primitive::{Deadline, Wait, mutant, settle, spin_loop, tuning, yield_now};
+use crate::raw::{self, EventCount, Found, Limit, Readiness};
 use crate::sync::{Waitable, waitable};
 
 /// A queue whose producers sleep while it is full and whose consumers sleep while it is empty,
@@ -30,8 +30,8 @@ use crate::sync::{Waitable, waitable};
 ///
 /// | operation | class |
 /// |---|---|
-/// | `try_push`, `try_pop`, the `try_` batches | as [`ArrayQueue`](super::ArrayQueue#progress): wait for an operation on the same place that is under way. Lock-free otherwise, but for one system call where somebody sleeps |
-/// | `push`, `pop` and their limited and cancellable forms | the same, and sleep |
+/// | `try_push`, `try_pop`, the `try_` batches, `try_iter` | as [`ArrayQueue`](super::ArrayQueue#progress): wait for an operation on the same place that is under way. Lock-free otherwise, but for one system call where somebody sleeps |
+/// | `push`, `pop`, `push_many`, `pop_many`, their limited and cancellable forms, `iter` | the same, and sleep |
 /// | `close`, `is_closed`, `is_empty`, `is_full`, `capacity` | wait-free, but for the system call that wakes sleepers |
 /// | `len` | wait-free, unless pushes overtake it |
 ///
@@ -67,7 +67,8 @@ use crate::sync::{Waitable, waitable};
 /// takes ten milliseconds if there are other threads by then.
 ///
 /// The kernel is entered only to sleep, and to wake somebody who is not on his way already. A
-/// waiter looks a few times and yields twice before it sleeps.
+/// waiter looks a few times and yields twice before it sleeps. Of threads that sleep at one end,
+/// 32,767 are woken; each one beyond these looks by itself every five milliseconds.
 ///
 /// # Differences
 ///
@@ -232,6 +233,7 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     /// assert_eq!(refused.into_inner(), "b");
     /// ```
     #[doc(alias("offer", "try_send"))]
+    #[inline]
     pub fn try_push(&self, value: T) -> Result<(), PushError<T>> {
         match self.queue.push(value) {
             Ok(()) => {
@@ -259,6 +261,7 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     /// ```
     #[doc(alias("put", "send"))]
     #[track_caller]
+    #[inline]
     pub fn push(&self, value: T) -> Result<(), PushError<T>> {
         self.push_until(value, Deadline::NEVER)
     }
@@ -281,6 +284,7 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     /// ```
     #[doc(alias = "send_timeout")]
     #[track_caller]
+    #[inline]
     pub fn push_for(&self, value: T, timeout: Duration) -> Result<(), PushError<T>> {
         self.push_until(value, Deadline::after(timeout))
     }
@@ -302,6 +306,7 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     /// ```
     #[doc(alias = "send_deadline")]
     #[track_caller]
+    #[inline]
     pub fn push_until(&self, value: T, deadline: impl Into<Deadline>) -> Result<(), PushError<T>> {
         self.push_limited(value, || deadline.into(), |_| PushErrorReason::TimedOut)
     }
@@ -344,18 +349,30 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     }
 
     /// `reached` says what to answer if the limit was.
+    #[inline]
     fn push_limited<L: Limit>(
         &self,
         value: T,
         limit: impl FnOnce() -> L,
         reached: impl FnOnce(L) -> PushErrorReason,
     ) -> Result<(), PushError<T>> {
-        let refused = match self.try_push(value) {
-            Err(refused) if refused.reason == PushErrorReason::Full => refused,
-            done => return done,
-        };
-        let limit = limit();
-        let mut value = Some(refused.value);
+        match self.try_push(value) {
+            Err(refused) if refused.reason == PushErrorReason::Full => {
+                self.push_slow(refused.value, limit(), reached)
+            }
+            done => done,
+        }
+    }
+
+    /// For whom there was no room at once.
+    #[inline(never)]
+    fn push_slow<L: Limit>(
+        &self,
+        value: T,
+        limit: L,
+        reached: impl FnOnce(L) -> PushErrorReason,
+    ) -> Result<(), PushError<T>> {
+        let mut value = Some(value);
         let done = look_until(&self.not_full, limit, || match self.try_push(value.take()?) {
             Err(refused) if refused.reason == PushErrorReason::Full => {
                 value = Some(refused.value);
@@ -385,6 +402,7 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     /// assert_eq!(queue.try_pop(), Err(PopError::Closed));
     /// ```
     #[doc(alias("poll", "try_recv"))]
+    #[inline]
     pub fn try_pop(&self) -> Result<T, PopError> {
         match self.queue.pop() {
             Ok(value) => {
@@ -415,6 +433,7 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     /// ```
     #[doc(alias("take", "recv"))]
     #[track_caller]
+    #[inline]
     pub fn pop(&self) -> Result<T, PopError> {
         self.pop_until(Deadline::NEVER)
     }
@@ -434,6 +453,7 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     /// ```
     #[doc(alias = "recv_timeout")]
     #[track_caller]
+    #[inline]
     pub fn pop_for(&self, timeout: Duration) -> Result<T, PopError> {
         self.pop_until(Deadline::after(timeout))
     }
@@ -453,6 +473,7 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     /// ```
     #[doc(alias = "recv_deadline")]
     #[track_caller]
+    #[inline]
     pub fn pop_until(&self, deadline: impl Into<Deadline>) -> Result<T, PopError> {
         self.pop_limited(|| deadline.into(), |_| PopError::TimedOut)
     }
@@ -493,16 +514,25 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     }
 
     /// `reached` says what to answer if the limit was.
+    #[inline]
     fn pop_limited<L: Limit>(
         &self,
         limit: impl FnOnce() -> L,
         reached: impl FnOnce(L) -> PopError,
     ) -> Result<T, PopError> {
         match self.try_pop() {
-            Err(PopError::Empty) => {}
-            done => return done,
+            Err(PopError::Empty) => self.pop_slow(limit(), reached),
+            done => done,
         }
-        let limit = limit();
+    }
+
+    /// For whom there was nothing at once.
+    #[inline(never)]
+    fn pop_slow<L: Limit>(
+        &self,
+        limit: L,
+        reached: impl FnOnce(L) -> PopError,
+    ) -> Result<T, PopError> {
         look_until(&self.not_empty, limit, || match self.try_pop() {
             Err(PopError::Empty) => None,
             done => Some(done),
@@ -967,9 +997,9 @@ impl<T, Q: Backing<T> + IntoIterator<Item = T>> IntoIterator for BlockingQueue<T
     }
 }
 
-/// Readiness: nothing is taken, so whoever else waits is told as well.
-impl<T, Q: Backing<T>> raw::Waitable for BlockingQueue<T, Q> {
-    fn try_take(&self) -> Option<Found> {
+/// There is something to pop.
+impl<T, Q: Backing<T>> Readiness for BlockingQueue<T, Q> {
+    fn look(&self) -> Option<Found> {
         // First, as nothing comes after the end.
         let closed = self.queue.is_closed();
         match self.queue.is_empty() {
@@ -978,53 +1008,12 @@ impl<T, Q: Backing<T>> raw::Waitable for BlockingQueue<T, Q> {
         }
     }
 
-    fn prepare(&self, earlier: Option<u32>) -> Result<u32, Found> {
-        let mut ticket = match earlier {
-            None => self.not_empty.prepare(),
-            Some(earlier) => {
-                let mut ticket = Ticket::from_raw(earlier);
-                self.not_empty.again(&mut ticket);
-                ticket
-            }
-        };
-        loop {
-            if let Some(found) = self.try_take() {
-                self.not_empty.cancel(ticket);
-                self.pass_on();
-                return Err(found);
-            }
-            if ticket.is_counted() {
-                return Ok(ticket.into_raw());
-            }
-            self.not_empty.again(&mut ticket);
-        }
+    fn has_some(&self) -> bool {
+        !self.queue.is_empty()
     }
 
-    fn leave(&self, ticket: u32) -> Option<Found> {
-        self.not_empty.cancel(Ticket::from_raw(ticket));
-        let found = self.try_take();
-        if found.is_some() {
-            self.pass_on();
-        }
-        found
-    }
-
-    fn withdraw(&self) {
-        self.not_empty.cancel(Ticket::COUNTED);
-        self.pass_on();
-    }
-
-    fn word(&self, ticket: u32) -> WaitWord<'_> {
-        self.not_empty.word(ticket)
-    }
-}
-
-impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
-    /// A call may have been used up by one who took nothing.
-    fn pass_on(&self) {
-        if !self.queue.is_empty() && !mutant!("blocking_queue.keep-the-call") {
-            self.not_empty.notify_one();
-        }
+    fn changes(&self) -> &EventCount {
+        &self.not_empty
     }
 }
 
@@ -1170,3 +1159,84 @@ impl fmt::Display for PopError {
 }
 
 impl core::error::Error for PopError {}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+    use std::{format, thread};
+
+    use super::*;
+    use crate::sync::{Event, TakenKind, wait_any, wait_any_for};
+
+    const SOON: Duration = Duration::from_millis(1);
+
+    /// A queue on which as many sleep, at either end, as are counted.
+    fn crowded(values: &[u8]) -> BlockingQueue<u8> {
+        let mut queue = BlockingQueue::new(1);
+        values.iter().for_each(|&value| queue.push(value).unwrap());
+        (queue.not_empty, queue.not_full) = (EventCount::full(), EventCount::full());
+        queue
+    }
+
+    /// What `wait` answers, which `end` ends.
+    fn beside<R: Send>(wait: impl FnOnce() -> R + Send, end: impl FnOnce()) -> R {
+        thread::scope(|s| {
+            let waiter = s.spawn(wait);
+            thread::sleep(5 * SOON);
+            end();
+            waiter.join().unwrap()
+        })
+    }
+
+    #[test]
+    fn limits_of_who_is_not_counted() {
+        let (empty, full) = (crowded(&[]), crowded(&[1]));
+        assert_eq!(empty.pop_for(SOON), Err(PopError::TimedOut));
+        let refused = full.push_for(2, SOON).unwrap_err();
+        assert_eq!(refused.reason(), PushErrorReason::TimedOut);
+        assert!(wait_any_for(&[&empty], SOON).is_none());
+        let event = Event::manual();
+        for list in [[&event as &dyn Waitable, &empty], [&empty, &event]] {
+            for wait in [Duration::ZERO, SOON, 20 * SOON] {
+                let start = Instant::now();
+                assert!(wait_any_for(&list, wait).is_none());
+                assert!(start.elapsed() >= wait);
+            }
+        }
+    }
+
+    #[test]
+    fn cancelling_who_is_not_counted() {
+        let (queue, token) = (crowded(&[]), CancelToken::new());
+        let popped = beside(|| queue.pop_cancellable(&token), || _ = token.cancel());
+        assert_eq!(popped, Err(PopError::Cancelled));
+        let (queue, token) = (crowded(&[1]), CancelToken::new());
+        let pushed = beside(|| queue.push_cancellable(2, &token), || _ = token.cancel());
+        assert_eq!(pushed.unwrap_err().reason(), PushErrorReason::Cancelled);
+    }
+
+    #[test]
+    fn who_is_not_counted_finds_what_comes() {
+        let queue = crowded(&[]);
+        assert_eq!(beside(|| queue.pop(), || queue.push(1).unwrap()), Ok(1));
+        let event = Event::manual();
+        let both = [&event as &dyn Waitable, &queue];
+        assert_eq!(beside(|| wait_any(&both).index, || queue.push(2).unwrap()), 1);
+        beside(|| queue.push(3), || assert_eq!(queue.pop(), Ok(2))).unwrap();
+        assert_eq!(queue.pop(), Ok(3));
+        let kind = || matches!(wait_any(&both).kind, TakenKind::Closed);
+        assert!(beside(kind, || assert!(queue.close())));
+    }
+
+    /// He is off the list as he came: nobody is taken off for him.
+    #[test]
+    fn who_is_not_counted_leaves_nothing_behind() {
+        let (queue, event) = (crowded(&[]), Event::manual());
+        let before = format!("{:?}", queue.not_empty);
+        let both = [&event as &dyn Waitable, &queue];
+        assert_eq!(beside(|| wait_any(&both).index, || event.set()), 0);
+        event.reset();
+        assert!(wait_any_for(&both, SOON).is_none());
+        assert_eq!(format!("{:?}", queue.not_empty), before);
+    }
+}

@@ -262,7 +262,7 @@ impl<S: Scope> Waitable for Event<S> {
         }
     }
 
-    fn withdraw(&self) {
+    fn withdraw(&self, _ticket: u32) {
         if self.is_auto() {
             let word = &raw const self.word;
             // Relaxed: row f. Past this line `word` is only an address.

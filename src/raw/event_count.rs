@@ -89,6 +89,8 @@
 //! sleeps for five milliseconds at a time and looks again.
 //!
 //! There is room for 32 767 waiters. Others are not counted, and look every five milliseconds too.
+//! They sleep elsewhere: a wake-up that one of them took would be missing among those counted, of
+//! whom one would go on sleeping while (4) says that he does not.
 //!
 //! # Cost
 //!
@@ -105,7 +107,7 @@ use super::Limit;
 use crate::primitive::Ordering::{Relaxed, SeqCst};
 use crate::primitive::{Deadline, Futex64, Private, Scope, Wait, WaitWord};
 use crate::primitive::{as_shipped, bare_light_fence, barrier_was_refused, heavy_fence, settle};
-use crate::primitive::{fence, model_const_fn, mutant, ord, yield_now};
+use crate::primitive::{fence, model_const_fn, mutant, ord};
 
 const FENCED: u64 = 1 << 63;
 const ONE_WAITER: u64 = 1 << 47;
@@ -116,7 +118,7 @@ const SEQUENCE: u64 = (1 << 31) - 1;
 const MOST: u64 = (1 << 15) - 1;
 
 /// In a ticket: its owner is not counted. No sequence has this bit.
-const UNCOUNTED: u32 = 1 << 31;
+const UNCOUNTED: u32 = WaitWord::OF_NOBODY;
 
 /// How long a waiter sleeps that cannot count on being woken.
 pub(super) const NAP: core::time::Duration = core::time::Duration::from_millis(5);
@@ -151,10 +153,8 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// To withdraw with, for who is known to be counted and has no ticket at hand.
-    pub const COUNTED: Self = Self { sequence: 0 };
-
-    /// Whether its owner is counted. Who is not may not sleep on the word.
+    /// Whether its owner is counted. Who is not may not sleep on the word: it would take a wake-up
+    /// away from those who are.
     pub fn is_counted(&self) -> bool {
         self.sequence != UNCOUNTED
     }
@@ -199,7 +199,6 @@ impl<S: Scope> EventCount<S> {
     /// As withdrawing and announcing the waiter once more, but at no cost if it was not called.
     pub fn again(&self, ticket: &mut Ticket) {
         if !ticket.is_counted() {
-            yield_now();
             *ticket = self.prepare();
             return;
         }
@@ -269,20 +268,20 @@ impl<S: Scope> EventCount<S> {
     /// Sleeps for a while, without much hope of being woken.
     #[cold]
     fn nap(&self, ticket: &Ticket, limit: impl Limit) -> Wait {
-        let sequence = match ticket.sequence {
-            UNCOUNTED => sequence(self.word.load(Relaxed)), // Relaxed: row e.
-            sequence => sequence,
-        };
         let end = Deadline::after(NAP).min(limit.deadline());
-        match self.word.wait_low(sequence, end) {
+        match self.word(ticket.sequence).wait(end) {
             Wait::TimedOut if !limit.is_reached() => Wait::Interrupted,
             wait => wait,
         }
     }
 
-    /// The word to sleep on, and what it should be, for whoever sleeps on several.
+    /// The word to sleep on, and what it should be, for whoever sleeps on several. Nobody wakes who
+    /// is not counted ([`WaitWord::is_of_nobody`]), so he looks again after a [`NAP`].
     pub fn word(&self, ticket: u32) -> WaitWord<'_> {
-        self.word.while_low_is(ticket)
+        match ticket {
+            UNCOUNTED => WaitWord::of_nobody(),
+            sequence => self.word.while_low_is(sequence),
+        }
     }
 
     /// Announces one change: wakes one sleeper, if there may be any.
@@ -356,5 +355,138 @@ impl<S: Scope> core::fmt::Debug for EventCount<S> {
             .field("waiters", &waiters(word))
             .field("called", &called(word))
             .finish()
+    }
+}
+
+#[cfg(test)]
+impl EventCount {
+    /// One on which as many are asleep as are counted.
+    pub(crate) fn full() -> Self {
+        Self::crowded(MOST, 0)
+    }
+
+    /// One on which so many are asleep, and so many of them called: elsewhere.
+    fn crowded(waiters: u64, called: u64) -> Self {
+        let count = Self::new();
+        count.word.fetch_add(waiters * ONE_WAITER + called * ONE_CALL, Relaxed);
+        count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::primitive::AtomicU32;
+
+    fn crowded(waiters: u64, called: u64) -> EventCount {
+        EventCount::crowded(waiters, called)
+    }
+
+    fn state(count: &EventCount) -> (u64, u64) {
+        let word = count.word.load(Relaxed);
+        (waiters(word), called(word))
+    }
+
+    #[test]
+    fn the_last_who_is_counted_and_the_first_who_is_not() {
+        let count = crowded(MOST - 1, 0);
+        let last = count.prepare();
+        assert!(last.is_counted());
+        let mut beyond = count.prepare();
+        assert!(!beyond.is_counted());
+        assert_eq!(state(&count), (MOST, 0));
+        count.cancel(beyond);
+        assert_eq!(state(&count), (MOST, 0), "nobody was taken off for him");
+        // Looking again, he finds the place of one who has left.
+        beyond = count.prepare();
+        count.again(&mut beyond);
+        assert!(!beyond.is_counted());
+        count.cancel(last);
+        count.again(&mut beyond);
+        assert!(beyond.is_counted());
+        assert_eq!(state(&count), (MOST, 0));
+        assert!(!count.wait(beyond, Deadline::after(Duration::from_millis(1))));
+        assert_eq!(state(&count), (MOST - 1, 0));
+    }
+
+    /// No part of the word runs into the next one.
+    #[test]
+    fn as_many_calls_as_waiters() {
+        let count = crowded(MOST, 0);
+        count.notify_all();
+        assert_eq!(state(&count), (MOST, MOST));
+        let before = count.word.load(Relaxed);
+        count.notify_one();
+        count.notify_all();
+        assert_eq!(count.word.load(Relaxed), before, "all are on their way");
+        count.cancel(Ticket::from_raw(0));
+        assert_eq!(state(&count), (MOST - 1, MOST - 1));
+        let count = crowded(MOST, MOST - 2);
+        count.notify(7);
+        assert_eq!(state(&count), (MOST, MOST));
+    }
+
+    /// He who sleeps for longest would be woken first: not he who is not counted.
+    #[test]
+    fn who_is_not_counted_takes_no_wake_up() {
+        for _ in 0..50 {
+            let (count, ready) = (crowded(MOST - 1, 0), AtomicU32::new(0));
+            thread::scope(|s| {
+                let last = count.prepare();
+                s.spawn(|| {
+                    let beyond = count.prepare();
+                    assert!(!beyond.is_counted());
+                    ready.store(1, Relaxed);
+                    assert_eq!(count.sleep(&beyond, Deadline::NEVER), Wait::Interrupted);
+                    count.cancel(beyond);
+                });
+                let sleeper = s.spawn(|| {
+                    while ready.load(Relaxed) == 0 {
+                        thread::yield_now();
+                    }
+                    assert!(count.wait(last, Deadline::after(Duration::from_secs(20))));
+                });
+                while ready.load(Relaxed) == 0 {
+                    thread::yield_now();
+                }
+                thread::sleep(NAP / 5);
+                count.notify_one();
+                sleeper.join().unwrap();
+            });
+            assert_eq!(state(&count), (MOST - 1, 0));
+        }
+    }
+
+    /// Who is not counted is not called: he naps and looks, and his limit holds.
+    #[test]
+    fn who_is_not_counted_looks_by_himself() {
+        for called in [0, MOST] {
+            let (count, stock) = (crowded(MOST, called), AtomicU32::new(0));
+            thread::scope(|s| {
+                let waiter = s.spawn(|| {
+                    let (mut ticket, mut naps) = (count.prepare(), 0_u32);
+                    while stock.load(Relaxed) == 0 {
+                        assert!(!ticket.is_counted());
+                        assert_ne!(count.sleep(&ticket, Deadline::NEVER), Wait::TimedOut);
+                        naps += 1;
+                        count.again(&mut ticket);
+                    }
+                    count.cancel(ticket);
+                    naps
+                });
+                thread::sleep(3 * NAP);
+                stock.store(1, Relaxed);
+                // Meant for the others, if they have not been called.
+                count.notify_one();
+                assert!(waiter.join().unwrap() >= 1);
+            });
+            let soon = Deadline::after(Duration::from_millis(1));
+            assert_eq!(count.sleep(&count.prepare(), soon), Wait::TimedOut);
+            assert!(soon.has_passed());
+            assert_eq!(state(&count).0, MOST);
+        }
     }
 }

@@ -38,6 +38,8 @@ mod parker;
 mod pi_condvar;
 #[cfg(feature = "std")]
 mod pi_mutex;
+#[cfg(feature = "alloc")]
+mod readiness;
 #[cfg(feature = "std")]
 mod reentrant;
 mod relock;
@@ -79,6 +81,8 @@ pub use parker::Parker;
 pub use pi_condvar::{Lost, PiCondvar};
 #[cfg(feature = "std")]
 pub use pi_mutex::PiMutex;
+#[cfg(feature = "alloc")]
+pub use readiness::Readiness;
 #[cfg(feature = "std")]
 pub use reentrant::ReentrantMutex;
 pub(crate) use relock::AbortOnUnwind;

@@ -48,9 +48,25 @@
 //! An owner whose limit is reached takes the lock. If its node is still linked, it unlinks it and
 //! has its value back; else it has been served, however late it is.
 //!
+//! # Waiting without taking
+//!
+//! Who waits for several things at once waits for a sender to come, and takes nothing
+//! (`raw::readiness`). Such a waiter has no node, as no sender may hand a value to it: it sleeps on
+//! an event count, and a sender notifies that once its node is linked.
+//!
 //! # Fork
 //!
-//! The nodes of another process are forgotten unread: their owners are not here.
+//! The nodes of another process are forgotten unread, and a lock that a thread of it had is taken
+//! over (`list_lock`): their owners are not here. What the list itself says is written in single
+//! words, so it is whole wherever the holder of the lock stood; the links are in the nodes, or are
+//! reset. `closed` is set once and stays.
+//!
+//! A thread whose signal handler has forked during its wait is in no list of the child's. There it
+//! begins anew, before its next sleep: as long as its node does not say DONE or CLOSED, what the
+//! node holds has not changed hands in this process. A receiver that was being served loses the
+//! copy that was on its way: the value is the parent's. (If the kernel goes on with the interrupted
+//! sleep by itself, as it does for handlers with SA_RESTART, that thread does not learn of it
+//! before its limit.)
 //!
 //! # Scaling
 //!
@@ -67,10 +83,12 @@ use core::fmt;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
-use super::Limit;
-use super::list_lock::{HeldList, ListLock};
+use super::list_lock::{HeldList, ListLock, list_epoch};
+use super::readiness::Readiness;
+use super::{EventCount, Found, Limit};
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
-use crate::primitive::{Futex, Private, UnsafeCell, Wait, mutant, ord, spin_loop, tuning};
+use crate::primitive::{Futex, Private, UnsafeCell, Wait};
+use crate::primitive::{mutant, ord, settle, spin_loop, tuning};
 
 const WAITING: u32 = 0;
 const ASLEEP: u32 = 1;
@@ -91,6 +109,16 @@ pub enum NoDeal {
     Reached,
 }
 
+/// How a wait ended, if not with what was waited for.
+enum End {
+    /// The limit was reached.
+    Reached,
+    /// It was closed.
+    Closed,
+    /// This is the child of a fork, and the node is in no list.
+    Forked,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
     Sender,
@@ -101,6 +129,8 @@ enum Side {
 pub struct Rendezvous<T> {
     lock: ListLock,
     list: UnsafeCell<List<T>>,
+    /// A sender waits, or it is closed.
+    arrivals: EventCount,
 }
 
 struct List<T> {
@@ -209,7 +239,10 @@ unsafe fn serve<T>(node: NonNull<Node<T>>, state: u32, held: HeldList<'_>) {
 impl<T> Rendezvous<T> {
     /// Creates a meeting point where nobody waits.
     pub fn new() -> Self {
+        // Rather now than in the first notification.
+        settle();
         Self {
+            arrivals: EventCount::new(),
             lock: ListLock::new(),
             list: UnsafeCell::new(List {
                 first: None,
@@ -241,16 +274,23 @@ impl<T> Rendezvous<T> {
 
     /// Hands `value` over, sleeping until a receiver has it, or `limit` is reached.
     pub fn send(&self, value: T, limit: impl Limit) -> Result<(), (NoDeal, T)> {
-        let (value, held) = match self.deliver(value, self.lock()) {
-            Ok(()) => return Ok(()),
-            Err((NoDeal::Nobody, value, held)) => (value, held),
-            Err((why, value, _)) => return Err((why, value)),
-        };
-        let node = Node::new(MaybeUninit::new(value), &held);
-        match self.wait(&node, Side::Sender, held, limit) {
-            Ok(()) => Ok(()),
+        let mut value = value;
+        loop {
+            let held;
+            (value, held) = match self.deliver(value, self.lock()) {
+                Ok(()) => return Ok(()),
+                Err((NoDeal::Nobody, value, held)) => (value, held),
+                Err((why, value, _)) => return Err((why, value)),
+            };
+            let node = Node::new(MaybeUninit::new(value), &held);
+            let Err(end) = self.wait(&node, Side::Sender, held, limit) else { return Ok(()) };
             // SAFETY: it was put in above, and as nothing has changed hands nobody has taken it.
-            Err(why) => Err((why, unsafe { node.take() })),
+            value = unsafe { node.take() };
+            match end {
+                End::Reached => return Err((NoDeal::Reached, value)),
+                End::Closed => return Err((NoDeal::Closed, value)),
+                End::Forked => {}
+            }
         }
     }
 
@@ -285,15 +325,21 @@ impl<T> Rendezvous<T> {
 
     /// Takes a value, sleeping until a sender brings one, or `limit` is reached.
     pub fn recv(&self, limit: impl Limit) -> Result<T, NoDeal> {
-        let held = match self.collect(self.lock()) {
-            Ok(value) => return Ok(value),
-            Err((NoDeal::Nobody, held)) => held,
-            Err((why, _)) => return Err(why),
-        };
-        let node = Node::new(MaybeUninit::uninit(), &held);
-        self.wait(&node, Side::Receiver, held, limit)?;
-        // SAFETY: somebody has put one in, and nobody else takes it out.
-        Ok(unsafe { node.take() })
+        loop {
+            let held = match self.collect(self.lock()) {
+                Ok(value) => return Ok(value),
+                Err((NoDeal::Nobody, held)) => held,
+                Err((why, _)) => return Err(why),
+            };
+            let node = Node::new(MaybeUninit::uninit(), &held);
+            match self.wait(&node, Side::Receiver, held, limit) {
+                // SAFETY: somebody has put one in, and nobody else takes it out.
+                Ok(()) => return Ok(unsafe { node.take() }),
+                Err(End::Reached) => return Err(NoDeal::Reached),
+                Err(End::Closed) => return Err(NoDeal::Closed),
+                Err(End::Forked) => {}
+            }
+        }
     }
 
     /// The lock comes back with a refusal.
@@ -327,16 +373,22 @@ impl<T> Rendezvous<T> {
         side: Side,
         held: HeldList<'_>,
         limit: impl Limit,
-    ) -> Result<(), NoDeal> {
+    ) -> Result<(), End> {
         self.with(&held, |list| list.link(node, side));
         drop(held);
+        if side == Side::Sender && !mutant!("rendezvous.arrive-untold") {
+            self.arrivals.notify_one();
+        }
         // Nothing unwinds until the node is unlinked.
         let mut polls = POLLS;
         loop {
             // Acquire: row b.
             match node.state.load(ord!("rendezvous.b", Acquire)) {
                 DONE => return Ok(()),
-                CLOSED => return Err(NoDeal::Closed),
+                CLOSED => return Err(End::Closed),
+                _ if node.epoch != list_epoch() && !mutant!("rendezvous.wait-in-no-list") => {
+                    return Err(End::Forked);
+                }
                 WAITING if polls > 0 => {
                     polls -= 1;
                     spin_loop();
@@ -349,7 +401,7 @@ impl<T> Rendezvous<T> {
                     let alone = |deadline| node.state.wait(ASLEEP, deadline);
                     let wait = limit.sleep(node.state.while_it_is(ASLEEP), alone);
                     if wait == Wait::TimedOut && self.give_up(node) {
-                        return Err(NoDeal::Reached);
+                        return Err(End::Reached);
                     }
                 }
             }
@@ -387,9 +439,32 @@ impl<T> Rendezvous<T> {
             match node {
                 // SAFETY: just unlinked, and the lock is held.
                 Some(node) => unsafe { serve(node, CLOSED, held) },
-                None => return first_time == Some(true),
+                None => break,
             }
         }
+        if !mutant!("rendezvous.close-untold") {
+            self.arrivals.notify_all();
+        }
+        first_time == Some(true)
+    }
+}
+
+/// There is something to receive when a sender waits.
+impl<T> Readiness for Rendezvous<T> {
+    fn look(&self) -> Option<Found> {
+        let held = self.lock();
+        self.with(&held, |list| match list.first_of(Side::Sender) {
+            Some(_) => Some(Found::It),
+            None => list.closed.then_some(Found::Closed),
+        })
+    }
+
+    fn has_some(&self) -> bool {
+        self.look() == Some(Found::It)
+    }
+
+    fn changes(&self) -> &EventCount {
+        &self.arrivals
     }
 }
 

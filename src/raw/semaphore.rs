@@ -353,7 +353,7 @@ impl<S: Scope> Waitable for Semaphore<S> {
         found
     }
 
-    fn withdraw(&self) {
+    fn withdraw(&self, _ticket: u32) {
         let word = &raw const self.word;
         // Relaxed: row e. Past this line `word` is only an address (invariant 3).
         let prev = self.word.fetch_sub(counted(), Relaxed);

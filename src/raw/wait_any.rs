@@ -123,7 +123,7 @@ fn sleep_on<'a, T, F: Fn(&'a T) -> &'a dyn Waitable>(
         match wanted.prepare(None) {
             Ok(ticket) => words[i] = wanted.word(ticket),
             Err(found) => {
-                each().take(i).for_each(withdraw);
+                each().take(i).for_each(|one| withdraw(one, words));
                 return Some((i, found));
             }
         }
@@ -144,7 +144,8 @@ fn sleep_on<'a, T, F: Fn(&'a T) -> &'a dyn Waitable>(
             match wanted.prepare(Some(words[i].expected())) {
                 Ok(ticket) => words[i] = wanted.word(ticket),
                 Err(found) => {
-                    each().filter(|&(other, _)| other != i).for_each(withdraw);
+                    let others = each().filter(|&(other, _)| other != i);
+                    others.for_each(|one| withdraw(one, words));
                     return Some((i, found));
                 }
             }
@@ -153,7 +154,7 @@ fn sleep_on<'a, T, F: Fn(&'a T) -> &'a dyn Waitable>(
     // A5.
     for (i, wanted) in each() {
         if let Some(found) = wanted.leave(words[i].expected()) {
-            each().skip(i + 1).for_each(withdraw);
+            each().skip(i + 1).for_each(|one| withdraw(one, words));
             return Some((i, found));
         }
     }
@@ -161,9 +162,9 @@ fn sleep_on<'a, T, F: Fn(&'a T) -> &'a dyn Waitable>(
 }
 
 fn sleep_on_all(words: &[WaitWord<'_>], deadline: Deadline) -> Wait {
-    // Some of those who are to wake us may not know of us: `event_count`.
+    // Some of those who are to wake us may not know of us, or not count us: `event_count`.
     #[cfg(feature = "alloc")]
-    if crate::primitive::barrier_was_refused() {
+    if crate::primitive::barrier_was_refused() || words.iter().any(WaitWord::is_of_nobody) {
         let soon = Deadline::after(super::event_count::NAP);
         return match wait_many(words, soon.min(deadline)) {
             Wait::TimedOut if !deadline.has_passed() => Wait::Interrupted,
@@ -173,11 +174,11 @@ fn sleep_on_all(words: &[WaitWord<'_>], deadline: Deadline) -> Wait {
     wait_many(words, deadline)
 }
 
-fn withdraw((_, wanted): (usize, &dyn Waitable)) {
+fn withdraw((i, wanted): (usize, &dyn Waitable), words: &[WaitWord<'_>]) {
     if mutant!("wait_any.take-two") {
         wanted.try_take();
     }
     if !mutant!("wait_any.stay-announced") {
-        wanted.withdraw();
+        wanted.withdraw(words[i].expected());
     }
 }

@@ -37,10 +37,10 @@ pub trait Waitable {
     /// has not consumed a wake-up since its last `prepare`.
     fn leave(&self, ticket: u32) -> Option<Found>;
 
-    /// Withdraws a waiter that has slept or not, and takes nothing. If what it waited for is there,
-    /// and somebody else waits for it, wakes somebody: the wake-up for that may have been consumed
-    /// by this waiter. There is nothing to do where all are woken at once.
-    fn withdraw(&self) {}
+    /// Withdraws a waiter that has slept on `ticket` or not, and takes nothing. If what it waited
+    /// for is there, and somebody else waits for it, wakes somebody: the wake-up for that may have
+    /// been consumed by this waiter. There is nothing to do where all are woken at once.
+    fn withdraw(&self, _ticket: u32) {}
 
     /// The word, and that it should be what `ticket` says.
     fn word(&self, ticket: u32) -> WaitWord<'_>;

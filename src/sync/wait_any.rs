@@ -22,6 +22,8 @@ use crate::sync::{Event, Latch, WaitGroup};
 /// | [`WaitGroup`] | when it has come down to zero | not at all |
 /// | [`BlockingQueue`](crate::queue::BlockingQueue) | when it has a value | not at all: `try_pop` it; another may be faster |
 /// | | when it is closed and empty | not at all: [`TakenKind::Closed`] |
+/// | [`Receiver`](crate::queue::channel::Receiver) | when there is a value, in a rendezvous a sender that waits | not at all: `try_recv` it; another may be faster |
+/// | | when there is none, nor a sender | not at all: [`TakenKind::Closed`] |
 ///
 /// Sealed: the kernel has to know where such a thing lies, and this crate how it wakes. A
 /// [`FairSemaphore`](crate::FairSemaphore) is not one, since its waiters sleep each in a place of
@@ -41,7 +43,7 @@ use crate::sync::{Event, Latch, WaitGroup};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`wait_any` cannot wait for `{Self}`",
-    label = "not an `Event`, `Semaphore`, `Latch`, `WaitGroup` or `BlockingQueue`",
+    label = "not an `Event`, `Semaphore`, `Latch`, `WaitGroup`, `BlockingQueue` or `Receiver`",
     note = "references to these will do: `&event`, `&*arc`; a list is written `&[&first, &second]`"
 )]
 pub trait Waitable: sealed::Sealed + Send + Sync {}

@@ -376,7 +376,7 @@ pub(crate) unsafe fn cmp_requeue_pi(
 /// One word of a [`waitv`], with the value that it must hold: the kernel's `struct futex_waitv`.
 ///
 /// Written out here because the oldest libc that the crate accepts does not have it, nor the flag.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub(crate) struct Waiter {
     value: u64,

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use lockwork::cancel::CancelToken;
-use lockwork::queue::{Ahead, ArrayQueue, BlockingQueue, spsc};
+use lockwork::queue::{Ahead, ArrayQueue, BlockingQueue, channel, spsc};
 use lockwork::rwlock::{Lock, ReadGuard};
 use lockwork::{
     Condvar, Deadline, FairMutex, FairSemaphore, Mutex, MutexGuard, Parker, RecursiveRwLock,
@@ -321,6 +321,35 @@ fn queues_allocate_when_they_are_made() {
         blocking.close();
         assert_eq!(consumer.join().unwrap(), 0);
     });
+}
+
+/// One block for both ends, and one for the places; to send and to receive takes none, asleep or
+/// not, and nor do an end more or less.
+#[test]
+fn channels_allocate_when_they_are_made() {
+    let _watchdog = Watchdog::start();
+    let (mut bounded, mut meeting) = (None, None);
+    assert_eq!(allocations(|| bounded = Some(channel::bounded(3))), 2);
+    assert_eq!(allocations(|| meeting = Some(channel::rendezvous())), 1);
+    let limit = Duration::from_millis(1);
+    for (sender, receiver) in [bounded.expect("just made"), meeting.expect("just made")] {
+        let used = allocations(|| {
+            while sender.send_timeout(0, limit).is_ok() {}
+            assert!(sender.try_send(0).is_err());
+            while receiver.recv_timeout(limit).is_ok() {}
+            drop((sender.clone(), receiver.clone()));
+            assert!(lockwork::wait_any_for(&[&receiver], limit).is_none());
+        });
+        assert_eq!(used, 0);
+        thread::scope(|s| {
+            let consumer = s.spawn(|| allocations(|| _ = receiver.iter().count()));
+            let sent = allocations(|| {
+                (0..500_u64).for_each(|n| sender.send(n).unwrap());
+                drop(sender);
+            });
+            assert_eq!((sent, consumer.join().unwrap()), (0, 0));
+        });
+    }
 }
 
 /// Room is made when a stack is, or when it grows.

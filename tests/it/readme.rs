@@ -22,13 +22,19 @@ fn named_tests(readme: &str) -> Vec<(&str, &str)> {
 /// Whether the file of the test's module has it: as a function in the modules its path names, or as
 /// a case of the process tests.
 pub(super) fn exists(binary: &str, test: &str) -> bool {
-    let mut path = test.split("::");
-    let file = path.next().expect("a module");
+    let mut path: Vec<&str> = test.split("::").collect();
+    let mut file = path.remove(0).to_owned();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(binary);
+    // A module may be a folder, with files of its own.
+    let nested = path.first().map_or_else(String::new, |inner| format!("{file}/{inner}"));
+    if folder.join(format!("{nested}.rs")).exists() {
+        file = nested;
+        path.remove(0);
+    }
     let source = read(&format!("tests/{binary}/{file}.rs"));
     if binary == "process" {
         return source.contains(&format!("\"{test}\""));
     }
-    let path: Vec<&str> = path.collect();
     let (name, modules) = path.split_last().expect("a test in a module");
     source.contains(&format!("fn {name}()"))
         && modules.iter().all(|module| source.contains(&format!("mod {module} {{")))

@@ -1,6 +1,8 @@
-//! The corpora of the fuzz targets for `ArrayQueue` and `spsc`, replayed: no fuzzing engine, any
-//! toolchain.
+//! The corpora of the fuzz targets for `ArrayQueue`, `spsc` and channels, replayed: no fuzzing
+//! engine, any toolchain.
 
+#[path = "../../fuzz/src/channel.rs"]
+mod channel;
 #[path = "../../fuzz/src/queues.rs"]
 mod queues;
 
@@ -41,4 +43,9 @@ fn array_queue_agrees_with_its_model() {
 #[test]
 fn the_ends_of_a_ring_agree_with_their_model() {
     replay("spsc", queues::ends);
+}
+
+#[test]
+fn channels_agree_with_their_model() {
+    replay("channel", channel::run);
 }

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lockwork::model::{Explore, thread};
+use lockwork::model::{Explore, enter_forked_child, interrupt_sleepers, thread};
 use lockwork::queue::channel::{
     self, Receiver, RecvError, SendError, SendTimeoutError, Sender, TrySendError,
 };
+use lockwork::{Event, TakenKind, Waitable, wait_any};
 
-use crate::support::Watched;
+use crate::support::{Watched, let_sleep};
 
 /// A licence to time out at any moment: see the model's notes on time.
 const SOON: Duration = Duration::from_secs(1);
@@ -165,6 +166,72 @@ fn interrupted() {
         sender.send(1).unwrap();
         join(taker)
     });
+}
+
+/// In the child of a fork nobody serves those who waited at the time, and none of them is touched.
+/// The thread that waited is there in the child too, as if a signal handler of its had forked: it
+/// waits again, and is served.
+#[test]
+fn forked_in_the_middle_of_a_wait() {
+    Explore::new("rendezvous, fork").preemptions(2).at_least(50).run(&[(true, 2)], || {
+        loom::stop_exploring();
+        let (sender, receiver) = channel::rendezvous();
+        let taker = thread::spawn(move || receiver.recv().unwrap());
+        let_sleep(1);
+        enter_forked_child();
+        loom::explore();
+        let nobody = sender.try_send(1).is_err();
+        interrupt_sleepers();
+        sender.send(2).unwrap();
+        (nobody, join(taker))
+    });
+}
+
+/// The same, with a sender, who has its value still.
+#[test]
+fn forked_in_the_middle_of_a_send() {
+    Explore::new("rendezvous, fork, send").preemptions(2).at_least(50).run(&[(true, 1)], || {
+        loom::stop_exploring();
+        let (sender, receiver) = channel::rendezvous();
+        let giver = thread::spawn(move || sender.send(1).unwrap());
+        let_sleep(1);
+        enter_forked_child();
+        loom::explore();
+        let nobody = receiver.try_recv().is_err();
+        interrupt_sleepers();
+        let value = receiver.recv().unwrap();
+        join(giver);
+        (nobody, value)
+    });
+}
+
+/// Who waits for several things is told of a sender that waits, and has what it offers.
+#[test]
+fn wait_any_for_a_sender() {
+    Explore::new("rendezvous, wait_any").preemptions(2).at_least(100).run(&[1], || {
+        let (sender, receiver) = channel::rendezvous();
+        let giver = thread::spawn(move || sender.send(1).unwrap());
+        let never = Event::manual();
+        let list: [&dyn Waitable; 2] = [&never, &receiver];
+        assert_eq!(wait_any(&list).index, 1);
+        let value = receiver.try_recv().unwrap();
+        join(giver);
+        value
+    });
+}
+
+#[test]
+fn wait_any_for_the_end() {
+    Explore::new("rendezvous, wait_any and the end").preemptions(2).at_least(50).run(
+        &[true],
+        || {
+            let (sender, receiver) = channel::rendezvous::<u32>();
+            let goes = thread::spawn(move || drop(sender));
+            let closed = matches!(wait_any(&[&receiver]).kind, TakenKind::Closed);
+            join(goes);
+            closed
+        },
+    );
 }
 
 // With places.

@@ -11,6 +11,8 @@ mod support;
 #[cfg(all(not(loom), feature = "std"))]
 mod cancel;
 #[cfg(all(not(loom), feature = "std"))]
+mod channel;
+#[cfg(all(not(loom), feature = "std"))]
 mod counter;
 #[cfg(all(not(loom), feature = "std"))]
 mod endings;
@@ -26,6 +28,8 @@ mod pi_refusals;
 mod pi_relock;
 #[cfg(all(not(loom), feature = "std"))]
 mod pool;
+#[cfg(all(not(loom), feature = "std"))]
+mod queue;
 #[cfg(all(not(loom), feature = "std"))]
 mod real_time;
 #[cfg(all(not(loom), feature = "std"))]
@@ -48,8 +52,10 @@ fn main() -> std::process::ExitCode {
     runner::main(&[
         fork::CASES,
         cancel::CASES,
+        channel::CASES,
         counter::CASES,
         pool::CASES,
+        queue::CASES,
         signals::CASES,
         wait_any::CASES,
         scheduling::CASES,

@@ -61,7 +61,9 @@ extern "C" fn count(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut libc:
     }
 }
 
-fn install(handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void)) {
+pub(crate) fn install(
+    handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void),
+) {
     install_with(handler, 0);
 }
 
@@ -119,6 +121,37 @@ impl Targets {
     }
 }
 
+/// Runs `body(0..threads)` while each of them gets signals, for the handler that was installed, and
+/// says how many.
+pub(crate) fn under_fire(threads: usize, body: impl Fn(usize) + Sync) -> u64 {
+    let (targets, busy) = (Targets::new(threads), AtomicUsize::new(threads));
+    let shots = together(threads + 1, |i| {
+        if i == threads {
+            return targets.shoot(&busy);
+        }
+        targets.tids[i].store(tid(), Relaxed);
+        body(i);
+        targets.tids[i].store(0, Relaxed);
+        busy.fetch_sub(1, Relaxed);
+        // Stay until no signal can be on its way to this thread's number.
+        while busy.load(Relaxed) > 0 {
+            thread::yield_now();
+        }
+        0
+    });
+    shots.iter().sum()
+}
+
+/// A handler says that it has run.
+pub(crate) fn handled_one() {
+    HANDLED.fetch_add(1, Relaxed);
+}
+
+/// How many have.
+pub(crate) fn handled() -> u64 {
+    HANDLED.load(Relaxed)
+}
+
 /// Interrupted system calls that make a storm.
 pub(crate) fn enough() -> u64 {
     scaled(100) as u64
@@ -132,23 +165,7 @@ pub(crate) fn storm(what: &str, threads: usize, body: impl Fn(usize) + Sync) -> 
     let (mut runs, mut sent) = (0, 0);
     while runs == 0 || INTERRUPTED.load(Relaxed) - interrupted < enough() {
         runs += 1;
-        let targets = Targets::new(threads);
-        let busy = AtomicUsize::new(threads);
-        let shots = together(threads + 1, |i| {
-            if i == threads {
-                return targets.shoot(&busy);
-            }
-            targets.tids[i].store(tid(), Relaxed);
-            body(i);
-            targets.tids[i].store(0, Relaxed);
-            busy.fetch_sub(1, Relaxed);
-            // Stay until no signal can be on its way to this thread's number.
-            while busy.load(Relaxed) > 0 {
-                thread::yield_now();
-            }
-            0
-        });
-        sent += shots.iter().sum::<u64>();
+        sent += under_fire(threads, &body);
     }
     say(&format!(
         "{what}: {sent} signals sent, {} handled, {} interrupted a system call",
@@ -827,14 +844,8 @@ fn locks_in_a_handler() -> Outcome {
         CHOSEN.store(chosen, Relaxed);
         let (handled, entered) = (HANDLED.load(Relaxed), ENTERED.load(Relaxed));
         let enough = handled + scaled(1_000) as u64;
-        let targets = Targets::new(2);
-        let busy = AtomicUsize::new(2);
         let rounds = AtomicU64::new(0);
-        together(3, |i| {
-            if i == 2 {
-                return targets.shoot(&busy);
-            }
-            targets.tids[i].store(tid(), Relaxed);
+        under_fire(2, |_| {
             loop {
                 (lock.work)();
                 rounds.fetch_add(1, Relaxed);
@@ -844,12 +855,6 @@ fn locks_in_a_handler() -> Outcome {
                 // Outside of it for a while, too.
                 (0..16).for_each(|_| std::hint::spin_loop());
             }
-            targets.tids[i].store(0, Relaxed);
-            busy.fetch_sub(1, Relaxed);
-            while busy.load(Relaxed) > 0 {
-                thread::yield_now();
-            }
-            0
         });
         // Handlers run by now: a signal is handled before its thread ends.
         let (handled, entered) = (HANDLED.load(Relaxed) - handled, ENTERED.load(Relaxed) - entered);
@@ -875,14 +880,8 @@ extern "C" fn post(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void
 /// Each signal is a permit, also one that interrupts the very wait for it.
 fn a_release_in_a_handler() -> Outcome {
     install(post);
-    let targets = Targets::new(2);
-    let busy = AtomicUsize::new(2);
     let enough = scaled(500);
-    together(3, |i| {
-        if i == 2 {
-            return targets.shoot(&busy);
-        }
-        targets.tids[i].store(tid(), Relaxed);
+    under_fire(2, |_| {
         for n in 0..enough {
             if n % 2 == 0 {
                 COUNTED.acquire().unwrap().forget();
@@ -890,12 +889,6 @@ fn a_release_in_a_handler() -> Outcome {
                 COUNTED.acquire_for(Duration::from_secs(600)).unwrap().forget();
             }
         }
-        targets.tids[i].store(0, Relaxed);
-        busy.fetch_sub(1, Relaxed);
-        while busy.load(Relaxed) > 0 {
-            thread::yield_now();
-        }
-        0
     });
     let posted = HANDLED.load(Relaxed);
     assert_eq!(posted, 2 * enough as u64 + u64::from(COUNTED.available()));

@@ -2,16 +2,14 @@
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
-use std::time::Duration;
 
 use lockwork::stack::{ArrayStack, TaggedStack};
 
 use super::forking::{fork, raw_clone};
 use super::runner::{Case, Outcome};
-use super::signals::pass;
-use super::support::proc::tid;
+use super::signals::{handled_one, install, under_fire};
 use super::support::scaled;
 use super::support::threads::{join_all, together};
 
@@ -97,43 +95,13 @@ fn pushes_and_pops_in_a_handler() -> Outcome {
         if let Some(value) = TAGGED.pop() {
             TAGGED.push(value);
         }
+        handled_one();
     }
 
     ARRAY.push_many(0..VALUES).unwrap();
     TAGGED.push_many(0..VALUES);
-    // SAFETY: all zeros is a valid `sigaction`: no flags and an empty mask.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    let on_signal: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = handler;
-    action.sa_sigaction = on_signal as usize;
-    action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
-    // SAFETY: `action` outlives the call, and the handler does nothing that may not be interrupted.
-    assert_eq!(unsafe { libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()) }, 0);
-
-    let targets = [const { AtomicU32::new(0) }; 3];
-    let (busy, over) = (AtomicUsize::new(targets.len()), AtomicBool::new(false));
-    together(targets.len() + 1, |i| {
-        let Some(own) = targets.get(i) else {
-            while busy.load(Relaxed) > 0 {
-                for target in targets.iter().map(|target| target.load(Relaxed)) {
-                    if target != 0 {
-                        // SAFETY: no memory; the thread is there until this one says `over`.
-                        let sent = unsafe {
-                            libc::syscall(
-                                libc::SYS_tgkill,
-                                std::process::id(),
-                                target,
-                                libc::SIGUSR1,
-                            )
-                        };
-                        assert_eq!(sent, 0);
-                    }
-                }
-                pass(Duration::from_micros(20));
-            }
-            over.store(true, Relaxed);
-            return;
-        };
-        own.store(tid(), Relaxed);
+    install(handler);
+    under_fire(3, |_| {
         for _ in 0..scaled(60_000) {
             if let Some(value) = ARRAY.pop() {
                 ARRAY.push(value).expect("a place for each value");
@@ -141,10 +109,6 @@ fn pushes_and_pops_in_a_handler() -> Outcome {
             if let Some(value) = TAGGED.pop() {
                 TAGGED.push(value);
             }
-        }
-        busy.fetch_sub(1, Relaxed);
-        while !over.load(Relaxed) {
-            thread::yield_now();
         }
     });
     assert!(MOVED.load(Relaxed) > 0, "no signal came");

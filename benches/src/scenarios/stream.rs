@@ -33,12 +33,13 @@ enum End<C: Channel> {
 #[must_use]
 pub fn stream<C: Channel>(cell: &Stream) -> Sample {
     let (sender, receiver) = C::bounded(cell.capacity);
+    let more: Vec<_> = (1..cell.receivers).map(|_| C::another(&receiver)).collect();
     let ends: Vec<Mutex<Option<End<C>>>> = (0..cell.senders)
         .map(|_| End::Sender(sender.clone()))
-        .chain((0..cell.receivers).map(|_| End::Receiver(receiver.clone())))
+        .chain(more.into_iter().chain([receiver]).map(End::Receiver))
         .map(|end| Mutex::new(Some(end)))
         .collect();
-    drop((sender, receiver));
+    drop(sender);
     let (performance, sums) = perform(&cell.timing, ends.len(), |me, seat| {
         let end = ends[me].lock().expect("nobody panics").take();
         let mut sum = 0_u64;

@@ -101,6 +101,14 @@ impl<'a> WaitWord<'a> {
     pub(super) fn new(address: usize, expected: u32, word: &'a dyn Held) -> Self {
         Self { address, expected, word: Some(word) }
     }
+    pub(crate) const OF_NOBODY: u32 = 1 << 31;
+    pub(crate) fn of_nobody() -> Self {
+        static WORD: Nobodys = Nobodys(0);
+        Self::new(super::backend::address(&WORD), Self::OF_NOBODY, &WORD)
+    }
+    pub(crate) fn is_of_nobody(&self) -> bool {
+        self.address == Self::of_nobody().address
+    }
     pub(crate) fn expected(&self) -> u32 {
         self.expected
     }
@@ -109,6 +117,15 @@ impl<'a> WaitWord<'a> {
     }
     fn holds(&self) -> bool {
         self.word.expect("a word to sleep on").holds(self.expected)
+    }
+}
+
+/// A word that never changes, at an address of its own.
+struct Nobodys(#[allow(dead_code, reason = "to be somewhere")] u8);
+
+impl Held for Nobodys {
+    fn holds(&self, _expected: u32) -> bool {
+        true
     }
 }
 

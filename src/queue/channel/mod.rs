@@ -14,8 +14,8 @@
 //!
 //! | operation | `bounded` | `rendezvous` |
 //! |---|---|---|
-//! | `try_send`, `try_recv` | as [`ArrayQueue`](super::ArrayQueue#progress): wait for an operation on the same place that is under way | wait for a lock that is held for a few stores and one move |
-//! | `send`, `recv` and their limited forms | the same, and sleep | the same, and sleep |
+//! | `try_send`, `try_recv`, `try_iter` | as [`ArrayQueue`](super::ArrayQueue#progress): wait for an operation on the same place that is under way | wait for a lock that is held for a few stores and one move |
+//! | `send`, `recv`, their limited and cancellable forms, `iter` | the same, and sleep | the same, and sleep |
 //! | `len`, `is_empty`, `is_full`, `capacity` | wait-free, but for a `len` that is overtaken | wait-free |
 //! | `clone`, `drop` of an end | wait-free; the last one of its kind closes | the same |
 //!
@@ -48,9 +48,14 @@
 //!
 //! As for [`ArrayQueue`](super::ArrayQueue#fork-signals-panics-allocators). A child of `fork` has
 //! both ends of its own copy, as far as they belong to threads that are not there, for ever: no end
-//! of theirs is dropped. In a rendezvous, threads that waited at the fork are forgotten in the
-//! child, and what they offered stays with the parent. A signal neither ends a wait nor moves its
-//! limit.
+//! of theirs is dropped. A rendezvous works in a child whatever other threads were doing in it at
+//! the fork: those that waited are forgotten there, and what they offered stays with the parent. A
+//! wait that is interrupted by a signal handler which forks goes on in both processes (in the
+//! child, unless the handler was installed with `SA_RESTART`: then it may not end before its
+//! limit).
+//!
+//! A signal neither ends a wait nor moves its limit. Not for signal handlers, which may have
+//! interrupted what they would wait for.
 //!
 //! Allocates when a channel is made, and not afterwards.
 //!
@@ -58,9 +63,9 @@
 //!
 //! From `crossbeam-channel`: the same names mean the same. `bounded(0)` is spelled [`rendezvous`],
 //! and `bounded` has a place at least. Deadlines may also be [`Deadline`](crate::Deadline)s, and
-//! waits can be [cancelled](crate::cancel). There is no `select!`: see
-//! [`wait_any`](crate::wait_any), which knows [`BlockingQueue`], and no channels that are clocks
-//! (`after`, `tick`).
+//! waits can be [cancelled](crate::cancel). There is no `select!`: [`wait_any`](crate::wait_any)
+//! waits for several [receivers](Receiver#waiting-for-several) and other things, and says which is
+//! ready; it does not wait for senders. Nor are there channels that are clocks (`after`, `tick`).
 //!
 //! From `std::sync::mpsc`: receivers may be cloned.
 //!

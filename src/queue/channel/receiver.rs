@@ -10,7 +10,8 @@ use super::{Flavor, RecvCancellableError, RecvError, RecvTimeoutError, Shared, T
 use crate::cancel::CancelToken;
 use crate::primitive::Deadline;
 use crate::queue::PopError;
-use crate::raw::NoDeal;
+use crate::raw::{self, NoDeal};
+use crate::sync::{Waitable, waitable};
 
 /// The end of a [channel](super) that values come out of.
 ///
@@ -24,6 +25,23 @@ use crate::raw::NoDeal;
 /// sender.send('a').unwrap();
 /// sender.send('b').unwrap();
 /// assert_eq!((receiver.recv(), another.recv()), (Ok('a'), Ok('b')));
+/// ```
+///
+/// # Waiting for several
+///
+/// [`wait_any`](crate::wait_any) waits until one of several receivers, or of other things, is
+/// ready: there is a value, or in a rendezvous a sender that waits, or neither a value nor a sender
+/// any more. Nothing is taken, and another receiver may be faster. Who waits so is no receiver for
+/// the `try_send` of a rendezvous.
+///
+/// ```
+/// use lockwork::queue::channel;
+/// use lockwork::wait_any;
+///
+/// let (urgent, ordinary) = (channel::bounded(8), channel::rendezvous::<u8>());
+/// urgent.0.send(1).unwrap();
+/// let first = wait_any(&[&urgent.1, &ordinary.1]).index;
+/// assert_eq!((first, urgent.1.try_recv()), (0, Ok(1)));
 /// ```
 ///
 /// Only values that may change threads make an end that may:
@@ -61,6 +79,7 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.try_recv(), Ok(1));
     /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
     /// ```
+    #[inline]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         let received = match &self.shared.flavor {
             Flavor::Bounded(queue) => queue.try_pop(),
@@ -85,6 +104,7 @@ impl<T> Receiver<T> {
     /// assert!(receiver.recv().is_err());
     /// ```
     #[track_caller]
+    #[inline]
     pub fn recv(&self) -> Result<T, RecvError> {
         self.recv_limited(Deadline::NEVER).map_err(|_| RecvError)
     }
@@ -165,6 +185,7 @@ impl<T> Receiver<T> {
         self.recv_deadline(deadline)
     }
 
+    #[inline]
     fn recv_limited(&self, deadline: Deadline) -> Result<T, PopError> {
         match &self.shared.flavor {
             Flavor::Bounded(queue) => queue.pop_until(deadline),
@@ -306,6 +327,17 @@ impl<T> Clone for Receiver<T> {
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         self.shared.receiver_goes();
+    }
+}
+
+impl<T: Send> Waitable for Receiver<T> {}
+
+impl<T> waitable::Sealed for Receiver<T> {
+    fn raw(&self) -> &dyn raw::Waitable {
+        match &self.shared.flavor {
+            Flavor::Bounded(queue) => queue,
+            Flavor::Rendezvous(meeting) => meeting,
+        }
     }
 }
 

@@ -60,6 +60,7 @@ impl<T> Sender<T> {
     /// drop(receiver);
     /// assert_eq!(sender.try_send(3), Err(TrySendError::Disconnected(3)));
     /// ```
+    #[inline]
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
         let sent: Result<(), Unsent<T>> = match &self.shared.flavor {
             Flavor::Bounded(queue) => queue.try_push(value).map_err(Unsent::from),
@@ -84,6 +85,7 @@ impl<T> Sender<T> {
     /// assert_eq!(sender.send(2).unwrap_err().into_inner(), 2);
     /// ```
     #[track_caller]
+    #[inline]
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
         self.send_limited(value, Deadline::NEVER).map_err(|unsent| SendError(unsent.disconnected()))
     }
@@ -170,6 +172,7 @@ impl<T> Sender<T> {
         self.send_deadline(value, deadline)
     }
 
+    #[inline]
     fn send_limited(&self, value: T, deadline: Deadline) -> Result<(), Unsent<T>> {
         match &self.shared.flavor {
             Flavor::Bounded(queue) => queue.push_until(value, deadline).map_err(Unsent::from),

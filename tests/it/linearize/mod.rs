@@ -68,6 +68,7 @@ mod planted;
 mod record;
 mod spec;
 mod stacks;
+mod waiting;
 
 pub(crate) use check::{Spec, check};
 pub(crate) use record::{Histories, History, Record, Subject, Worker};

@@ -110,6 +110,46 @@ fn main() -> std::process::ExitCode {
         let kept = ours.instructions <= std.instructions && ours.locked == 0;
         (kept, format!("{path}: {} instructions, std {}", ours.instructions, std.instructions))
     }));
+    // That is where the kernel makes the waiter's fence.
+    let (bare, waiting) = (of(probes::PASS, "ArrayQueue"), of(probes::PASS, "BlockingQueue"));
+    let (tried, channel) = (of(probes::PASS, "BlockingQueue, try"), of(probes::PASS, "channel"));
+    let promises = promises.chain([
+        (
+            // For each of the two: a load, with its address, a comparison and a branch; an answer.
+            tried.instructions <= bare.instructions + 12,
+            format!(
+                "push and pop, nobody asleep: {} instructions, {} without waiting, and 12",
+                tried.instructions, bare.instructions
+            ),
+        ),
+        (
+            waiting.locked == bare.locked && channel.locked == bare.locked,
+            format!(
+                "push and pop, nobody asleep: {} locked, {} in a channel, {} without waiting",
+                waiting.locked, channel.locked, bare.locked
+            ),
+        ),
+        (
+            waiting.system_calls + channel.system_calls == 0,
+            "push and pop, nobody asleep: no system call".to_owned(),
+        ),
+    ]);
+    let (empty, spsc) = (of(probes::EMPTY, "ArrayQueue"), of(probes::SPSC, "spsc"));
+    let (in_one, out_one) =
+        (of(probes::PUSH_MANY, "ArrayQueue"), of(probes::POP_MANY, "ArrayQueue"));
+    let promises = promises.chain([
+        (bare.locked == 2, format!("push and pop: {} locked instructions, of 2", bare.locked)),
+        (empty.locked == 0, "pop, nothing there: no locked instruction".to_owned()),
+        (
+            in_one.locked == 1 && out_one.locked == 1,
+            format!("16 in, 16 out: {} and {} locked, of 1", in_one.locked, out_one.locked),
+        ),
+        (spsc.locked == 0, "one thread at each end: no locked instruction".to_owned()),
+        (
+            [bare, empty, in_one, out_one, spsc].iter().all(|steps| steps.system_calls == 0),
+            "queues: no system call".to_owned(),
+        ),
+    ]);
     let promises: Vec<(bool, String)> = promises.collect();
     for (kept, promise) in &promises {
         println!("{}: {promise}", if *kept { "met" } else { "MISSED" });

@@ -3,10 +3,12 @@
 //! They call the types directly and not through the adapters: this is the code that a program
 //! gets when it uses the type.
 
+use lockwork::queue::spsc;
 use lockwork_bench::locks::{Lock, Pthread};
 use lockwork_bench::priority::PthreadPi;
 use lockwork_bench::rwlocks::{Pthread as PthreadRwLock, SharedLock};
 use lockwork_bench::semaphores::{SemT, Semaphores};
+use std::cell::RefCell;
 use std::hint::black_box;
 
 /// A fast path, ready to be called.
@@ -17,6 +19,35 @@ pub(crate) struct Probe {
     pub(crate) entry: usize,
     /// Calls it, on a lock that is free or a condition variable without waiters.
     pub(crate) call: Box<dyn Fn()>,
+}
+
+/// Both ends of a channel.
+type Ends = (lockwork::queue::channel::Sender<u64>, lockwork::queue::channel::Receiver<u64>);
+
+/// Both ends of a ring. As they are used by one thread at a time, they are borrowed from it.
+type Spsc = RefCell<(spsc::Producer<u64>, spsc::Consumer<u64>)>;
+type Rtrb = RefCell<(rtrb::Producer<u64>, rtrb::Consumer<u64>)>;
+
+/// A queue and what a batch that is popped goes into.
+type Batches = (lockwork::queue::ArrayQueue<u64>, RefCell<Vec<u64>>);
+
+/// Places in a queue that a probe fills or empties: enough for its calls, which are three.
+const PLACES: usize = 64;
+/// Values in a batch.
+const BATCH: usize = 16;
+
+/// A full one.
+fn full() -> lockwork::queue::ArrayQueue<u64> {
+    let queue = lockwork::queue::ArrayQueue::new(PLACES);
+    queue.push_many(&mut vec![1; PLACES]);
+    queue
+}
+
+/// A full one.
+fn full_peer() -> crossbeam_queue::ArrayQueue<u64> {
+    let queue = crossbeam_queue::ArrayQueue::new(PLACES);
+    (0..PLACES).for_each(|_| queue.push(1).expect("a place for each"));
+    queue
 }
 
 /// Names of the paths.
@@ -33,6 +64,13 @@ pub(crate) const ONCE: &str = "Once::call_once, done";
 pub(crate) const ONCE_LOCK: &str = "OnceLock::get_or_init, there";
 pub(crate) const LAZY_LOCK: &str = "LazyLock, there";
 pub(crate) const SEQ_LOCK: &str = "SeqLock::read, 16 bytes";
+pub(crate) const PASS: &str = "push, pop, nobody asleep";
+pub(crate) const PUSH: &str = "push";
+pub(crate) const POP: &str = "pop";
+pub(crate) const EMPTY: &str = "pop, nothing there";
+pub(crate) const PUSH_MANY: &str = "push, 16 values";
+pub(crate) const POP_MANY: &str = "pop, 16 values";
+pub(crate) const SPSC: &str = "push, pop, one thread at each end";
 pub(crate) const COUNT: &str = "add to a counter";
 
 /// Defines the functions and lists them.
@@ -223,6 +261,96 @@ probes! {
         s: seqlock::SeqLock<[u64; 2]> = seqlock::SeqLock::new([1; 2])
     ) {
         black_box(s.read());
+    }
+    PASS "ArrayQueue" lockwork_array_queue(
+        q: lockwork::queue::ArrayQueue<u64> = lockwork::queue::ArrayQueue::new(8)
+    ) {
+        _ = black_box(q.push(1));
+        black_box(q.pop());
+    }
+    PASS "BlockingQueue" lockwork_blocking_queue(
+        q: lockwork::queue::BlockingQueue<u64> = lockwork::queue::BlockingQueue::new(8)
+    ) {
+        _ = black_box(q.push(1));
+        _ = black_box(q.pop());
+    }
+    PASS "BlockingQueue, try" lockwork_blocking_queue_try(
+        q: lockwork::queue::BlockingQueue<u64> = lockwork::queue::BlockingQueue::new(8)
+    ) {
+        _ = black_box(q.try_push(1));
+        _ = black_box(q.try_pop());
+    }
+    PASS "channel" lockwork_channel(c: Ends = lockwork::queue::channel::bounded(8)) {
+        _ = black_box(c.0.send(1));
+        _ = black_box(c.1.recv());
+    }
+    PASS "crossbeam ArrayQueue" crossbeam_array_queue(
+        q: crossbeam_queue::ArrayQueue<u64> = crossbeam_queue::ArrayQueue::new(8)
+    ) {
+        _ = black_box(q.push(1));
+        black_box(q.pop());
+    }
+    PUSH "ArrayQueue" lockwork_array_push(
+        q: lockwork::queue::ArrayQueue<u64> = lockwork::queue::ArrayQueue::new(PLACES)
+    ) {
+        _ = black_box(q.push(1));
+    }
+    PUSH "crossbeam ArrayQueue" crossbeam_array_push(
+        q: crossbeam_queue::ArrayQueue<u64> = crossbeam_queue::ArrayQueue::new(PLACES)
+    ) {
+        _ = black_box(q.push(1));
+    }
+    POP "ArrayQueue" lockwork_array_pop(q: lockwork::queue::ArrayQueue<u64> = full()) {
+        black_box(q.pop());
+    }
+    POP "crossbeam ArrayQueue" crossbeam_array_pop(
+        q: crossbeam_queue::ArrayQueue<u64> = full_peer()
+    ) {
+        black_box(q.pop());
+    }
+    EMPTY "ArrayQueue" lockwork_array_empty(
+        q: lockwork::queue::ArrayQueue<u64> = lockwork::queue::ArrayQueue::new(8)
+    ) {
+        black_box(q.pop());
+    }
+    EMPTY "crossbeam ArrayQueue" crossbeam_array_empty(
+        q: crossbeam_queue::ArrayQueue<u64> = crossbeam_queue::ArrayQueue::new(8)
+    ) {
+        black_box(q.pop());
+    }
+    PUSH_MANY "ArrayQueue" lockwork_push_many(
+        q: lockwork::queue::ArrayQueue<u64> = lockwork::queue::ArrayQueue::new(PLACES)
+    ) {
+        black_box(q.push_many(&mut [1; BATCH].into_iter()));
+    }
+    PUSH_MANY "crossbeam ArrayQueue" crossbeam_push_many(
+        q: crossbeam_queue::ArrayQueue<u64> = crossbeam_queue::ArrayQueue::new(PLACES)
+    ) {
+        for _ in 0..BATCH {
+            _ = black_box(q.push(1));
+        }
+    }
+    POP_MANY "ArrayQueue" lockwork_pop_many(
+        q: Batches = (full(), RefCell::new(Vec::with_capacity(PLACES)))
+    ) {
+        black_box(q.0.pop_many(&mut *q.1.borrow_mut(), BATCH));
+    }
+    POP_MANY "crossbeam ArrayQueue" crossbeam_pop_many(
+        q: crossbeam_queue::ArrayQueue<u64> = full_peer()
+    ) {
+        for _ in 0..BATCH {
+            black_box(q.pop());
+        }
+    }
+    SPSC "spsc" lockwork_spsc(r: Spsc = RefCell::new(spsc::ring(8))) {
+        let (producer, consumer) = &mut *r.borrow_mut();
+        _ = black_box(producer.push(1));
+        black_box(consumer.pop());
+    }
+    SPSC "rtrb" rtrb_spsc(r: Rtrb = RefCell::new(rtrb::RingBuffer::new(8))) {
+        let (producer, consumer) = &mut *r.borrow_mut();
+        _ = black_box(producer.push(1));
+        _ = black_box(consumer.pop());
     }
     COUNT "lockwork" lockwork_count(
         c: lockwork::counter::StripedCounter = lockwork::counter::StripedCounter::new()
