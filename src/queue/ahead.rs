@@ -4,6 +4,7 @@ use core::fmt;
 use core::iter::FusedIterator;
 
 use super::batch::{Source, sealed};
+use crate::raw::Values;
 
 /// Values that are asked for at a time.
 const HELD: usize = 16;
@@ -67,7 +68,9 @@ impl<I: Iterator> sealed::Source<I::Item> for Ahead<I> {
         }
         self.to.min(max)
     }
+}
 
+impl<I: Iterator> Values<I::Item> for Ahead<I> {
     fn fill(&mut self, count: usize, put: impl FnMut(I::Item)) {
         core::iter::from_fn(|| self.next_held()).take(count).for_each(put);
     }

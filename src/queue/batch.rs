@@ -4,7 +4,7 @@ use alloc::collections::{VecDeque, vec_deque};
 use alloc::vec::{self, Vec};
 use core::array;
 
-use crate::raw::{PopError, PushError, Ring};
+use crate::raw::{PopError, PushError, Ring, Values};
 
 /// Values for [`push_many`](super::ArrayQueue::push_many): what is pushed is taken from the front,
 /// and what does not fit stays.
@@ -54,17 +54,18 @@ pub trait Source<T>: sealed::Source<T> {}
 pub trait Sink<T>: sealed::Sink<T> {}
 
 pub(super) mod sealed {
-    pub trait Source<T> {
+    use crate::raw::Values;
+
+    /// Gives no more values than are ready.
+    pub trait Source<T>: Values<T> {
         /// How many values there are to take, `max` at most; makes them ready first.
         fn ready(&mut self, max: usize) -> usize;
-
-        /// Gives `put` this many values; so many are ready. Does not unwind, if `put` does not.
-        fn fill(&mut self, count: usize, put: impl FnMut(T));
     }
 
     pub trait Sink<T> {
-        /// Makes room for up to `max` values, at least one, and says for how many.
-        fn room(&mut self, max: usize) -> usize;
+        /// Makes room for up to `max` values, at least one, and says for how many. More than there
+        /// is: for as many as `expected` says.
+        fn room(&mut self, max: usize, expected: impl FnOnce() -> usize) -> usize;
 
         /// Moves all of them in, for which there is room. Does not unwind, if `values` do not.
         fn empty(&mut self, values: impl ExactSizeIterator<Item = T>);
@@ -84,9 +85,9 @@ pub(super) fn push_many<T>(
             return (pushed, Ok(()));
         }
         match ring.push_run(ready) {
-            Ok(mut run) => {
+            Ok(run) => {
                 pushed += run.len();
-                values.fill(run.len(), |value| run.put(value));
+                run.fill(values);
             }
             Err(refused) => return (pushed, Err(refused)),
         }
@@ -102,7 +103,7 @@ pub(super) fn pop_many<T>(
 ) -> (usize, Result<(), PopError>) {
     let mut popped = 0;
     while popped < max {
-        let room = into.room(ring.len().clamp(1, max - popped));
+        let room = into.room(max - popped, || ring.len());
         match ring.pop_run(room) {
             Ok(run) => {
                 popped += run.len();
@@ -123,7 +124,9 @@ macro_rules! sources {
             fn ready(&mut self, max: usize) -> usize {
                 self.len().min(max)
             }
+        }
 
+        impl<$($parameters)*> Values<T> for $type {
             #[inline]
             fn fill(&mut self, count: usize, put: impl FnMut(T)) {
                 self.take(count).for_each(put);
@@ -149,7 +152,9 @@ macro_rules! collections {
             fn ready(&mut self, max: usize) -> usize {
                 self.len().min(max)
             }
+        }
 
+        impl<T> Values<T> for $type<T> {
             #[inline]
             fn fill(&mut self, count: usize, put: impl FnMut(T)) {
                 self.drain(..count).for_each(put);
@@ -164,18 +169,24 @@ collections!(Vec, VecDeque);
 
 impl<T> sealed::Sink<T> for Vec<T> {
     #[inline]
-    fn room(&mut self, max: usize) -> usize {
-        self.reserve(max);
-        max
+    fn room(&mut self, max: usize, expected: impl FnOnce() -> usize) -> usize {
+        if self.capacity() - self.len() >= max {
+            return max;
+        }
+        let room = expected().clamp(1, max);
+        self.reserve(room);
+        room
     }
 
     #[inline]
     fn empty(&mut self, values: impl ExactSizeIterator<Item = T>) {
-        let mut count = 0;
-        for (place, value) in self.spare_capacity_mut().iter_mut().zip(values) {
-            place.write(value);
-            count += 1;
-        }
+        let (mut count, mut places) = (0, self.spare_capacity_mut().iter_mut());
+        values.for_each(|value| {
+            if let Some(place) = places.next() {
+                place.write(value);
+                count += 1;
+            }
+        });
         // SAFETY: so many places behind the last value were written to.
         unsafe { self.set_len(self.len() + count) };
     }
@@ -183,15 +194,17 @@ impl<T> sealed::Sink<T> for Vec<T> {
 
 impl<T> sealed::Sink<T> for VecDeque<T> {
     #[inline]
-    fn room(&mut self, max: usize) -> usize {
-        self.reserve(max);
-        max
+    fn room(&mut self, max: usize, expected: impl FnOnce() -> usize) -> usize {
+        if self.capacity() - self.len() >= max {
+            return max;
+        }
+        let room = expected().clamp(1, max);
+        self.reserve(room);
+        room
     }
 
     #[inline]
     fn empty(&mut self, values: impl ExactSizeIterator<Item = T>) {
-        for value in values {
-            self.push_back(value);
-        }
+        values.for_each(|value| self.push_back(value));
     }
 }

@@ -94,7 +94,7 @@ pub use relock::{Inheriting, Reentrant};
 #[cfg(feature = "alloc")]
 pub use rendezvous::{NoDeal, Rendezvous};
 #[cfg(feature = "alloc")]
-pub use ring::{PopError, PushError, Ring, TryPopError, TryPushError};
+pub use ring::{PopError, PushError, Ring, TryPopError, TryPushError, Values};
 pub use rwlock::RwLock;
 pub use semaphore::{MAX_PERMITS, Refusal, Semaphore};
 pub use seq_lock::SeqLock;

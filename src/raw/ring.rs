@@ -152,6 +152,15 @@ enum NoPlace {
     Busy,
 }
 
+/// What comes of a first try to pop, if it is no value.
+enum Once {
+    Empty,
+    /// Not the plain case; or a race was lost.
+    Again {
+        lost: bool,
+    },
+}
+
 /// The ring inside [`ArrayQueue`](crate::queue::ArrayQueue) and
 /// [`BlockingQueue`](crate::queue::BlockingQueue).
 pub struct Ring<T> {
@@ -213,29 +222,54 @@ impl<T> Ring<T> {
     /// Appends `value`.
     #[inline]
     pub fn push(&self, value: T) -> Result<(), PushError<T>> {
-        match self.claim_places::<true>(1) {
-            Ok((position, _)) => {
-                // SAFETY: just claimed.
-                unsafe { Self::put(self.slot(position), position, value) };
-                Ok(())
-            }
-            Err(NoPlace::Closed) => Err(PushError::Closed(value)),
-            Err(NoPlace::Full | NoPlace::Busy) => Err(PushError::Full(value)),
-        }
+        let Err((value, lost)) = self.push_once(value) else { return Ok(()) };
+        self.push_again::<true>(value, lost).map_err(|(value, reason)| match reason {
+            NoPlace::Closed => PushError::Closed(value),
+            NoPlace::Full | NoPlace::Busy => PushError::Full(value),
+        })
     }
 
     /// Appends `value`, and does not wait for anybody.
     #[inline]
     pub fn try_push(&self, value: T) -> Result<(), TryPushError<T>> {
-        match self.claim_places::<false>(1) {
+        let Err((value, lost)) = self.push_once(value) else { return Ok(()) };
+        self.push_again::<false>(value, lost).map_err(|(value, reason)| match reason {
+            NoPlace::Full => TryPushError::Full(value),
+            NoPlace::Closed => TryPushError::Closed(value),
+            NoPlace::Busy => TryPushError::Busy(value),
+        })
+    }
+
+    /// The first try. Says whether it was a race that was lost.
+    #[inline(always)]
+    fn push_once(&self, value: T) -> Result<(), (T, bool)> {
+        let tail = self.tail.load(Relaxed); // Relaxed: row e decides.
+        let slot = self.slot(tail);
+        // Acquire: row a. A tail that is closed is no stamp.
+        if slot.stamp.load(ord!("ring.a", Acquire)) != tail {
+            return Err((value, false));
+        }
+        let next = self.after(tail);
+        // SeqCst: row e.
+        match self.tail.compare_exchange_weak_total(tail, next, ord!("ring.e", SeqCst)) {
+            Ok(_) => {
+                // SAFETY: just claimed.
+                unsafe { Self::put(slot, tail, value) };
+                Ok(())
+            }
+            Err(_) => Err((value, true)),
+        }
+    }
+
+    #[cold]
+    fn push_again<const WAIT: bool>(&self, value: T, lost: bool) -> Result<(), (T, NoPlace)> {
+        match self.claim_places::<WAIT>(1, lost) {
             Ok((position, _)) => {
                 // SAFETY: just claimed.
                 unsafe { Self::put(self.slot(position), position, value) };
                 Ok(())
             }
-            Err(NoPlace::Full) => Err(TryPushError::Full(value)),
-            Err(NoPlace::Closed) => Err(TryPushError::Closed(value)),
-            Err(NoPlace::Busy) => Err(TryPushError::Busy(value)),
+            Err(reason) => Err((value, reason)),
         }
     }
 
@@ -243,7 +277,7 @@ impl<T> Ring<T> {
     /// the other. `max` is not 0.
     #[inline]
     pub fn push_run(&self, max: usize) -> Result<PushRun<'_, T>, PushError<()>> {
-        match self.claim_places::<true>(max) {
+        match self.claim_places::<true>(max, false) {
             Ok((position, count)) => Ok(PushRun { slots: self.slots(position, count) }),
             Err(NoPlace::Closed) => Err(PushError::Closed(())),
             Err(NoPlace::Full | NoPlace::Busy) => Err(PushError::Full(())),
@@ -256,7 +290,7 @@ impl<T> Ring<T> {
     pub fn force_push(&self, value: T) -> Option<T> {
         let mut backoff = Backoff::new();
         loop {
-            match self.claim_places::<true>(1) {
+            match self.claim_places::<true>(1, false) {
                 Ok((position, _)) => {
                     // SAFETY: just claimed.
                     unsafe { Self::put(self.slot(position), position, value) };
@@ -301,18 +335,53 @@ impl<T> Ring<T> {
     /// Takes the oldest value.
     #[inline]
     pub fn pop(&self) -> Result<T, PopError> {
-        match self.claim_values::<true>(1) {
-            // SAFETY: just claimed.
-            Ok((position, _)) => Ok(unsafe { self.take(self.slot(position), position) }),
-            Err(TryPopError::Closed) => Err(PopError::Closed),
-            Err(TryPopError::Empty | TryPopError::Busy) => Err(PopError::Empty),
-        }
+        let lost = match self.pop_once() {
+            Ok(value) => return Ok(value),
+            Err(Once::Empty) => return Err(PopError::Empty),
+            Err(Once::Again { lost }) => lost,
+        };
+        self.pop_again::<true>(lost).map_err(|reason| match reason {
+            TryPopError::Closed => PopError::Closed,
+            TryPopError::Empty | TryPopError::Busy => PopError::Empty,
+        })
     }
 
     /// Takes the oldest value, and does not wait for anybody.
     #[inline]
     pub fn try_pop(&self) -> Result<T, TryPopError> {
-        let (position, _) = self.claim_values::<false>(1)?;
+        match self.pop_once() {
+            Ok(value) => Ok(value),
+            Err(Once::Empty) => Err(TryPopError::Empty),
+            Err(Once::Again { lost }) => self.pop_again::<false>(lost),
+        }
+    }
+
+    /// The first try, which also answers "empty" where that is plain.
+    #[inline(always)]
+    fn pop_once(&self) -> Result<T, Once> {
+        let head = self.head.load_total(ord!("ring.g", SeqCst)); // SeqCst: row g.
+        let slot = self.slot(head);
+        let stamp = slot.stamp.load(ord!("ring.c", Acquire)); // Acquire: row c.
+        if stamp == head {
+            // SeqCst: row g. A tail that is closed is no head.
+            let empty = self.tail.load_total(ord!("ring.g", SeqCst)) == head;
+            return Err(if empty { Once::Empty } else { Once::Again { lost: false } });
+        }
+        if stamp != head + 1 {
+            return Err(Once::Again { lost: false });
+        }
+        let next = self.after(head);
+        // SeqCst: row e.
+        match self.head.compare_exchange_weak_total(head, next, ord!("ring.e", SeqCst)) {
+            // SAFETY: just claimed.
+            Ok(_) => Ok(unsafe { self.take(slot, head) }),
+            Err(_) => Err(Once::Again { lost: true }),
+        }
+    }
+
+    #[cold]
+    fn pop_again<const WAIT: bool>(&self, lost: bool) -> Result<T, TryPopError> {
+        let (position, _) = self.claim_values::<WAIT>(1, lost)?;
         // SAFETY: just claimed.
         Ok(unsafe { self.take(self.slot(position), position) })
     }
@@ -320,7 +389,7 @@ impl<T> Ring<T> {
     /// Claims up to `max` of the oldest values, at least one. `max` is not 0.
     #[inline]
     pub fn pop_run(&self, max: usize) -> Result<PopRun<'_, T>, PopError> {
-        match self.claim_values::<true>(max) {
+        match self.claim_values::<true>(max, false) {
             Ok((position, count)) => Ok(PopRun { ring: self, slots: self.slots(position, count) }),
             Err(TryPopError::Closed) => Err(PopError::Closed),
             Err(TryPopError::Empty | TryPopError::Busy) => Err(PopError::Empty),
@@ -328,11 +397,18 @@ impl<T> Ring<T> {
     }
 
     /// Claims up to `max` places, at least one: the first position, and how many. Only if `WAIT` is
-    /// false can they be busy.
+    /// false can they be busy. `lost`: a try before has lost its race.
     #[inline(always)]
-    fn claim_places<const WAIT: bool>(&self, max: usize) -> Result<(u64, usize), NoPlace> {
+    fn claim_places<const WAIT: bool>(
+        &self,
+        max: usize,
+        lost: bool,
+    ) -> Result<(u64, usize), NoPlace> {
         debug_assert!(max > 0);
         let mut backoff = Backoff::new();
+        if lost {
+            backoff.lost_race();
+        }
         let mut tail = self.tail.load(Relaxed); // Relaxed: row e decides.
         loop {
             if tail & CLOSED != 0 {
@@ -376,11 +452,18 @@ impl<T> Ring<T> {
     }
 
     /// Claims up to `max` values, at least one: the first position, and how many. Only if `WAIT` is
-    /// false can they be busy.
+    /// false can they be busy. `lost`: a try before has lost its race.
     #[inline(always)]
-    fn claim_values<const WAIT: bool>(&self, max: usize) -> Result<(u64, usize), TryPopError> {
+    fn claim_values<const WAIT: bool>(
+        &self,
+        max: usize,
+        lost: bool,
+    ) -> Result<(u64, usize), TryPopError> {
         debug_assert!(max > 0);
         let mut backoff = Backoff::new();
+        if lost {
+            backoff.lost_race();
+        }
         let mut head = self.head.load(Relaxed); // Relaxed: row e decides.
         loop {
             let slot = self.slot(head);
@@ -435,11 +518,10 @@ impl<T> Ring<T> {
         if max > 1 {
             let mut slots = self.slots(position, max.min(self.slots.len()));
             slots.next();
-            while let Some((position, slot)) = slots.next() {
-                if slot.stamp.load(order) != position + full {
-                    break;
-                }
-                count += 1;
+            count += slots.ready(full, order);
+            if slots.now.len() == 0 && !slots.rest.is_empty() {
+                slots.turn();
+                count += slots.ready(full, order);
             }
         }
         (self.advance(position, count), count)
@@ -477,9 +559,19 @@ impl<T> Ring<T> {
     /// The position was claimed by this caller, for its value, and is left once.
     #[inline(always)]
     unsafe fn take(&self, slot: &Slot<T>, position: u64) -> T {
+        // SAFETY: as told.
+        unsafe { Self::leave(slot, (position + self.one_lap) & POSITION) }
+    }
+
+    /// The same; `free` is the position one lap later.
+    ///
+    /// # Safety
+    ///
+    /// As for [`take`](Self::take).
+    #[inline(always)]
+    unsafe fn leave(slot: &Slot<T>, free: u64) -> T {
         // SAFETY: the slot is ours (invariant 1), and full by its stamp.
         let value = slot.value.with_mut(|place| unsafe { (*place).assume_init_read() });
-        let free = (position + self.one_lap) & POSITION;
         slot.stamp.store(free, ord!("ring.d", Release)); // Release: row d.
         value
     }
@@ -640,16 +732,39 @@ struct Slots<'a, T> {
 impl<'a, T> Slots<'a, T> {
     #[inline(always)]
     fn next(&mut self) -> Option<(u64, &'a Slot<T>)> {
-        let slot = match self.now.next() {
-            Some(slot) => slot,
-            None => {
-                self.now = mem::take(&mut self.rest).iter();
-                self.position = self.rest_position;
-                self.now.next()?
-            }
-        };
+        if self.now.len() == 0 {
+            self.turn();
+        }
+        let slot = self.now.next()?;
         self.position += 1;
         Some((self.position - 1, slot))
+    }
+
+    /// Goes on from the start of the ring.
+    #[inline(always)]
+    fn turn(&mut self) {
+        self.now = mem::take(&mut self.rest).iter();
+        self.position = self.rest_position;
+    }
+
+    /// Passes those that are ready, up to the end of the ring, and says how many.
+    #[inline(always)]
+    fn ready(&mut self, full: u64, order: Ordering) -> usize {
+        let (slots, first) = (self.now.as_slice(), self.position + full);
+        let is_ready = |(slot, stamp): &(&Slot<T>, u64)| slot.stamp.load(order) == *stamp;
+        let count = slots.iter().zip(first..).take_while(is_ready).count();
+        self.now = slots[count..].iter();
+        count
+    }
+
+    /// Splits off those up to the end of the ring; or from its start, if there are no such.
+    #[inline(always)]
+    fn part(&mut self) -> Slots<'a, T> {
+        if self.now.len() == 0 {
+            self.turn();
+        }
+        let now = mem::replace(&mut self.now, [].iter());
+        Slots { now, position: self.position, rest: &[], rest_position: 0 }
     }
 
     #[inline(always)]
@@ -664,6 +779,14 @@ impl<T> fmt::Debug for Slots<'_, T> {
     }
 }
 
+/// Values for places that were claimed.
+pub trait Values<T> {
+    /// Gives `put` this many values; there are so many. Does not unwind, if `put` does not.
+    fn fill(&mut self, count: usize, put: impl FnMut(T));
+}
+
+const TOO_MANY: &str = "lockwork: more values than places were claimed for";
+
 /// Places that were claimed together. Each needs its value: until then, whoever comes to it waits.
 #[derive(Debug)]
 #[must_use = "those who come to these places wait for their values"]
@@ -671,11 +794,29 @@ pub struct PushRun<'a, T> {
     slots: Slots<'a, T>,
 }
 
-impl<T> PushRun<'_, T> {
+impl<'a, T> PushRun<'a, T> {
     /// How many places there still are.
     #[inline]
     pub fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    /// Fills all places.
+    #[inline]
+    pub fn fill(mut self, values: &mut impl Values<T>) {
+        let abort = AbortOnUnwind; // others would wait for ever
+        while self.len() > 0 {
+            // Places that lie behind each other in memory: to fill these is a simple loop.
+            let Slots { now: mut slots, mut position, .. } = self.slots.part();
+            values.fill(slots.len(), |value| {
+                let Some(slot) = slots.next() else { panic!("{TOO_MANY}") };
+                // SAFETY: one of those claimed, and the next in turn.
+                unsafe { Ring::put(slot, position, value) };
+                position += 1;
+            });
+            assert!(slots.len() == 0, "lockwork: places were claimed and not filled");
+        }
+        mem::forget(abort);
     }
 
     /// Puts a value into the next place, and publishes it.
@@ -683,10 +824,10 @@ impl<T> PushRun<'_, T> {
     /// # Panics
     ///
     /// If there is no next place.
-    #[inline]
+    #[cfg(test)]
     pub fn put(&mut self, value: T) {
         let Some((position, slot)) = self.slots.next() else {
-            panic!("lockwork: more values than places were claimed for");
+            panic!("{TOO_MANY}");
         };
         // SAFETY: one of those claimed, and the next in turn.
         unsafe { Ring::put(slot, position, value) };
@@ -721,6 +862,24 @@ impl<T> Iterator for PopRun<'_, T> {
         let (position, slot) = self.slots.next()?;
         // SAFETY: one of those claimed, and the next in turn.
         Some(unsafe { self.ring.take(slot, position) })
+    }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, T) -> B>(mut self, first: B, mut join: F) -> B {
+        let mut all = first;
+        while self.len() > 0 {
+            // Values that lie behind each other in memory: to take these is a simple loop.
+            let mut part = PopRun { ring: self.ring, slots: self.slots.part() };
+            let mut free = (part.slots.position + self.ring.one_lap) & POSITION;
+            while let Some(slot) = part.slots.now.next() {
+                part.slots.position += 1;
+                // SAFETY: one of those claimed, and the next in turn.
+                all = join(all, unsafe { Ring::leave(slot, free) });
+                free += 1;
+            }
+            mem::forget(part); // Nothing is left in it.
+        }
+        all
     }
 
     #[inline]

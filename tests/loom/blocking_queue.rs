@@ -129,7 +129,7 @@ fn timed_push() {
 /// One value and two that want it, of whom one gives up: it must not take the only wake-up with it.
 #[test]
 fn giving_up_leaves_the_value_to_others() {
-    Explore::new("queue, timed pop and pop").preemptions(1).at_least(300).run(
+    Explore::new("queue, timed pop and pop").preemptions(1).at_least(150).run(
         &[(Err(No::TimedOut), Ok(1)), (Err(No::Closed), Ok(1)), (Ok(1), Err(No::Closed))],
         || {
             let queue = queue(1, []);
@@ -169,7 +169,7 @@ fn two_producers_one_consumer() {
 
 #[test]
 fn one_producer_two_consumers() {
-    Explore::new("queue, 2 consumers").preemptions(1).at_least(4_000).run(
+    Explore::new("queue, 2 consumers").preemptions(1).at_least(2_500).run(
         &[[1, 2], [2, 1]],
         || {
             let queue = queue(1, []);
@@ -184,7 +184,7 @@ fn one_producer_two_consumers() {
 
 #[test]
 fn two_places_two_consumers() {
-    Explore::new("queue, 2 places, 2 consumers").preemptions(1).at_least(200).run(
+    Explore::new("queue, 2 places, 2 consumers").preemptions(1).at_least(60).run(
         &[[1, 2], [2, 1]],
         || {
             let queue = queue(2, []);

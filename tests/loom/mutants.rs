@@ -348,7 +348,7 @@ const MUTANTS: &[Row] = &[
     Row("ring.g", "a pop may find the queue empty after a push", "ring::empty_and_empty"),
     Row("ring.g/is_empty", "so may is_empty", "ring::is_empty_and_is_empty"),
     Row("ring.h", "close does not publish what came before",
-        "blocking_queue::closed_is_seen_by_a_pop"),
+        "blocking_queue::closed_is_seen_by_a_push"),
     Row("ring.i", "who is told of the end does not see what came before it",
         "blocking_queue::closed_is_seen_by_a_push"),
     Row("ring.close", "close closes nothing", "blocking_queue::close_wakes_all_consumers"),

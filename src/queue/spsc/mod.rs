@@ -342,7 +342,7 @@ impl<T> Consumer<T> {
     pub fn pop_many<S: Sink<T>>(&mut self, into: &mut S, max: usize) -> usize {
         let count = self.raw.ready(max).min(max);
         if count > 0 {
-            into.room(count);
+            into.room(count, || count);
             into.empty(ReadChunkIntoIter::new(&mut self.raw, count));
         }
         count
