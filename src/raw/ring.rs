@@ -870,12 +870,11 @@ impl<T> Iterator for PopRun<'_, T> {
         while self.len() > 0 {
             // Values that lie behind each other in memory: to take these is a simple loop.
             let mut part = PopRun { ring: self.ring, slots: self.slots.part() };
-            let mut free = (part.slots.position + self.ring.one_lap) & POSITION;
-            while let Some(slot) = part.slots.now.next() {
+            let free = (part.slots.position + self.ring.one_lap) & POSITION;
+            for (free, slot) in (free..).zip(part.slots.now.by_ref()) {
                 part.slots.position += 1;
                 // SAFETY: one of those claimed, and the next in turn.
                 all = join(all, unsafe { Ring::leave(slot, free) });
-                free += 1;
             }
             mem::forget(part); // Nothing is left in it.
         }
