@@ -210,7 +210,12 @@ primitive::except_in_model! {
     };
 }
 
-primitive::export_model!(crate::raw::EventCount, crate::raw::Mutex);
+primitive::export_model!(
+    crate::raw::EventCount,
+    crate::raw::Mutex,
+    crate::raw::Segments,
+    crate::raw::reclaim::Keep
+);
 
 /// Texts that are about more than one type.
 #[cfg(all(any(doc, doctest), feature = "std"))]

@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering;
 
 use crate::sys;
 
-pub(super) fn step_aside() {
+fn step_aside() {
     use core::cell::Cell;
     std::thread_local! {
         static STATE: Cell<u64> = const { Cell::new(0) };
@@ -105,5 +105,38 @@ macro_rules! chaotic {
 
 chaotic!(AtomicU32: u32, AtomicU64: u64, AtomicUsize: usize);
 
-/// Pointers are only ever loaded and stored: what decides is elsewhere.
-pub(crate) use core::sync::atomic::AtomicPtr;
+/// As the numbers.
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct AtomicPtr<T>(core::sync::atomic::AtomicPtr<T>);
+
+#[allow(dead_code, reason = "one set for all users")]
+impl<T> AtomicPtr<T> {
+    pub(crate) const fn new(value: *mut T) -> Self {
+        Self(core::sync::atomic::AtomicPtr::new(value))
+    }
+    pub(crate) fn get_mut(&mut self) -> &mut *mut T {
+        self.0.get_mut()
+    }
+    pub(crate) fn load(&self, order: Ordering) -> *mut T {
+        self.0.load(order)
+    }
+    pub(crate) fn store(&self, value: *mut T, order: Ordering) {
+        step_aside();
+        self.0.store(value, order);
+    }
+    pub(crate) fn swap(&self, value: *mut T, order: Ordering) -> *mut T {
+        step_aside();
+        self.0.swap(value, order)
+    }
+    pub(crate) fn compare_exchange(
+        &self,
+        current: *mut T,
+        new: *mut T,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<*mut T, *mut T> {
+        step_aside();
+        self.0.compare_exchange(current, new, success, failure)
+    }
+}

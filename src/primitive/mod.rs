@@ -126,8 +126,9 @@ macro_rules! model_const_fn {
 }
 pub(crate) use model_const_fn;
 
-/// Items that the model does without: they ask for constants, which its locks cannot be.
-#[cfg(feature = "lock_api")]
+/// Items that the model does without: they ask for constants, which its locks cannot be, or use
+/// somebody else's atomics.
+#[cfg(any(feature = "lock_api", feature = "epoch"))]
 macro_rules! except_in_model {
     ($($item:item)*) => {
         $(
@@ -136,8 +137,39 @@ macro_rules! except_in_model {
         )*
     };
 }
-#[cfg(feature = "lock_api")]
+#[cfg(any(feature = "lock_api", feature = "epoch"))]
 pub(crate) use except_in_model;
+
+/// Items that only the model has.
+#[cfg(feature = "std")]
+macro_rules! only_in_model {
+    ($($item:item)*) => {
+        $(
+            #[cfg(all(loom, feature = "loom"))]
+            $item
+        )*
+    };
+}
+#[cfg(feature = "std")]
+pub(crate) use only_in_model;
+
+/// A static; in the model one that each execution makes anew.
+#[cfg(feature = "std")]
+macro_rules! global {
+    ($(#[$meta:meta])* static $name:ident: $ty:ty = $init:expr;) => {
+        #[cfg(not(all(loom, feature = "loom")))]
+        $(#[$meta])*
+        static $name: $ty = $init;
+
+        #[cfg(all(loom, feature = "loom"))]
+        $crate::primitive::lazy_static! {
+            $(#[$meta])*
+            static ref $name: $ty = $init;
+        }
+    };
+}
+#[cfg(feature = "std")]
+pub(crate) use global;
 
 /// Re-exports what model tests need, and only in the model build; `lib.rs` stays free of the gate.
 macro_rules! export_model {

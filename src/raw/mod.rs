@@ -41,6 +41,8 @@ mod pi_mutex;
 #[cfg(feature = "alloc")]
 mod readiness;
 #[cfg(feature = "std")]
+pub mod reclaim;
+#[cfg(feature = "std")]
 mod reentrant;
 mod relock;
 #[cfg(feature = "alloc")]
@@ -48,6 +50,8 @@ mod rendezvous;
 #[cfg(feature = "alloc")]
 mod ring;
 mod rwlock;
+#[cfg(feature = "std")]
+mod segments;
 mod semaphore;
 mod seq_lock;
 mod spin_lock;
@@ -96,6 +100,8 @@ pub use rendezvous::{NoDeal, Rendezvous};
 #[cfg(feature = "alloc")]
 pub use ring::{PopError, PushError, Ring, TryPopError, TryPushError, Values};
 pub use rwlock::RwLock;
+#[cfg(feature = "std")]
+pub use segments::Segments;
 pub use semaphore::{MAX_PERMITS, Refusal, Semaphore};
 pub use seq_lock::SeqLock;
 pub use spin_lock::SpinLock;

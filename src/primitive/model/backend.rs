@@ -17,6 +17,7 @@ pub(crate) use super::pi::{PiFutex, show_hand_over, show_receipt, thread_id};
 pub(crate) mod thread {
     pub(crate) use loom::thread::{Builder, JoinHandle};
 }
+pub(crate) use loom::lazy_static;
 pub(crate) use loom::thread_local as thread_locals;
 
 /// The shadow of one atomic: see the module above.
@@ -162,6 +163,10 @@ impl<T> AtomicPtr<T> {
     pub fn store(&self, value: *mut T, order: Ordering) {
         self.shadow.touch();
         self.value.store(value, order);
+    }
+    pub fn swap(&self, value: *mut T, order: Ordering) -> *mut T {
+        self.shadow.touch();
+        self.value.swap(value, order)
     }
     pub fn compare_exchange(
         &self,

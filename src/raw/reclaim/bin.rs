@@ -1,0 +1,210 @@
+//! The nodes of one structure that it does not use, or may not use yet.
+//!
+//! Each structure has a [`Bin`]: the nodes that it has retired, and up to two spare ones.
+//!
+//! # State words
+//!
+//! ```text
+//! retired   a list: nodes are added one by one and taken all at once, so that nobody who adds one
+//!           can be confused by an address that has been here before
+//! spares    a node or null; taken by a swap, put by a compare-exchange from null
+//! fresh     nodes retired since the last time that all were taken
+//! nodes     nodes that have been allocated and not freed
+//! ```
+//!
+//! # Orderings
+//!
+//! | row | operation | order | pairs with | why |
+//! |-----|-----------|-------|------------|-----|
+//! | a | add to `retired` | Release | b | publish the links; and what led to it, for the look for hazards |
+//! | b | take all of `retired` | Acquire | a | see them |
+//! | c | put a spare | Release | d | whoever takes it has it to himself, and with it the accesses of all before |
+//! | d | take a spare | Acquire | c | as above |
+//! | e | `fresh`, `nodes` | Relaxed | - | they say when to do something, not what |
+
+use core::cell::Cell;
+use core::ptr;
+
+use super::Free;
+use crate::primitive::Ordering::{Acquire, Relaxed, Release};
+use crate::primitive::{AtomicPtr, AtomicU32, model_const_fn, ord};
+
+/// What every node begins with; a retired node's is used by one thread at a time.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Header {
+    /// The next node of a list of retired ones.
+    pub(super) link: Cell<*mut Header>,
+    /// Whether somebody was seen looking at it.
+    pub(super) in_use: Cell<bool>,
+}
+
+impl Header {
+    pub const fn new() -> Self {
+        Self { link: Cell::new(ptr::null_mut()), in_use: Cell::new(false) }
+    }
+}
+
+/// More nodes than this are not kept as spares.
+const SPARES: usize = 2;
+
+/// Retired nodes that are worth a look at everybody's hazards.
+pub(super) const ENOUGH: u32 = 2;
+
+/// The nodes of one structure that it does not use, or may not use yet.
+pub struct Bin {
+    retired: AtomicPtr<Header>,
+    spares: [AtomicPtr<Header>; SPARES],
+    fresh: AtomicU32,
+    nodes: AtomicU32,
+}
+
+impl Bin {
+    model_const_fn! {
+        pub const fn new() -> Self {
+            Self {
+                retired: AtomicPtr::new(ptr::null_mut()),
+                spares: [AtomicPtr::new(ptr::null_mut()), AtomicPtr::new(ptr::null_mut())],
+                fresh: AtomicU32::new(0),
+                nodes: AtomicU32::new(0),
+            }
+        }
+    }
+
+    /// A node was allocated.
+    pub fn count_node(&self) {
+        self.nodes.fetch_add(1, Relaxed); // Relaxed: row e.
+    }
+
+    /// Nodes that have been allocated and not freed.
+    pub fn nodes(&self) -> u32 {
+        self.nodes.load(Relaxed) // Relaxed: row e.
+    }
+
+    /// Whether there is something for [`Reclaim::collect`].
+    pub fn has_retired(&self) -> bool {
+        !self.retired.load(Relaxed).is_null() // Relaxed: a hint.
+    }
+
+    /// A node that is the caller's alone.
+    pub fn take_spare(&self) -> Option<*mut Header> {
+        for place in &self.spares {
+            // Relaxed: a hint, row d follows.
+            if !place.load(Relaxed).is_null() {
+                // Acquire: row d.
+                let node = place.swap(ptr::null_mut(), ord!("bin.d", Acquire));
+                if !node.is_null() {
+                    return Some(node);
+                }
+            }
+        }
+        None
+    }
+
+    /// Keeps a node that is the caller's alone, or frees it if there are enough.
+    ///
+    /// # Safety
+    ///
+    /// The node is this bin's, nobody else has its address, and `free` is its.
+    pub unsafe fn keep(&self, node: *mut Header, free: Free) {
+        for place in &self.spares {
+            // Release: row c.
+            let order = ord!("bin.c", Release);
+            if place.compare_exchange(ptr::null_mut(), node, order, Relaxed).is_ok() {
+                return;
+            }
+        }
+        self.forget_node();
+        // SAFETY: by this function's contract.
+        unsafe { free(node) };
+    }
+
+    /// A node is about to be freed.
+    pub(super) fn forget_node(&self) {
+        self.nodes.fetch_sub(1, Relaxed); // Relaxed: row e.
+    }
+
+    /// Adds a node to the retired ones.
+    ///
+    /// # Safety
+    ///
+    /// The node is this bin's and not in a list.
+    pub(super) unsafe fn add(&self, node: *mut Header) {
+        let mut first = self.retired.load(Relaxed); // Relaxed: the compare-exchange decides.
+        loop {
+            // SAFETY: the node lives, and its header is the caller's until it is in the list.
+            unsafe { (*node).link.set(first) };
+            // Release: row a.
+            match self.retired.compare_exchange(first, node, ord!("bin.a", Release), Relaxed) {
+                Ok(_) => return,
+                Err(now) => first = now,
+            }
+        }
+    }
+
+    /// As [`add`](Self::add), for a node just removed from the structure; whether there are enough
+    /// now.
+    ///
+    /// # Safety
+    ///
+    /// As for `add`.
+    pub(super) unsafe fn add_fresh(&self, node: *mut Header) -> bool {
+        // SAFETY: by this function's contract.
+        unsafe { self.add(node) };
+        self.fresh.fetch_add(1, Relaxed) + 1 >= ENOUGH // Relaxed: row e.
+    }
+
+    /// Takes all retired nodes.
+    pub(super) fn take_retired(&self) -> List {
+        self.fresh.store(0, Relaxed); // Relaxed: row e.
+        // Acquire: row b.
+        List { first: self.retired.swap(ptr::null_mut(), ord!("bin.b", Acquire)) }
+    }
+
+    /// Frees everything.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else uses the structure any more, and `free` is that of its nodes.
+    pub unsafe fn empty(&self, free: Free) {
+        let spares = core::iter::from_fn(|| self.take_spare());
+        for node in self.take_retired().chain(spares) {
+            // SAFETY: the caller has everything to itself.
+            unsafe { free(node) };
+        }
+    }
+}
+
+/// Nodes that are one thread's, linked by their headers.
+pub(super) struct List {
+    first: *mut Header,
+}
+
+impl List {
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_null()
+    }
+
+    /// Calls `visit` with each node.
+    pub(super) fn visit(&self, mut visit: impl FnMut(&Header)) {
+        let mut node = self.first;
+        // SAFETY: the list is ours, so its nodes live and their headers are ours.
+        while let Some(header) = unsafe { node.as_ref() } {
+            visit(header);
+            node = header.link.get();
+        }
+    }
+}
+
+impl Iterator for List {
+    type Item = *mut Header;
+
+    /// Takes the first node.
+    fn next(&mut self) -> Option<*mut Header> {
+        let node = self.first;
+        // SAFETY: as in `visit`; nodes already taken are not looked at.
+        let header = unsafe { node.as_ref() }?;
+        self.first = header.link.get();
+        Some(node)
+    }
+}

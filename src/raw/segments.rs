@@ -1,0 +1,773 @@
+//! An unbounded multi-producer multi-consumer queue of segments, closable and lock-free.
+//!
+//! # State words
+//!
+//! ```text
+//! first   the segment at which pops begin, or null, or END
+//! last    the segment at which pushes begin, or null; with END as a mark in its lowest bit once
+//!         the queue is closed
+//! bin     segments that were removed, and spare ones
+//!
+//!  first             last
+//!    |                 |
+//!    v                 v
+//! +-----+   next    +-----+   next    +-----+
+//! |.DVVV| --------> |VV.VV| --------> |Vv...| --------> null, or END
+//! +-----+           +-----+           +-----+
+//!
+//! . no value (any more)   D dead   V value   v a ticket is out, and the pusher not there yet
+//! ```
+//!
+//! Both are null, and nothing is allocated, until the first push. `last` may be behind the segment
+//! that it is named for, as here, but never behind `first`. What happens within a segment is told
+//! in `segment`, within a slot in `slot`.
+//!
+//! # Transitions
+//!
+//! | operation | when | does |
+//! |---|---|---|
+//! | push | a ticket is left in the last segment | takes it by `fetch_add`, fills the slot; if that died meanwhile, again |
+//! | push | none is left, and there is no next segment | sets a next one, with the value in its first slot; moves `last` |
+//! | push | its slots died three times | seals the segment, and so goes on as above |
+//! | push | there is no segment at all | sets `first`, and then `last`, to one with the value in its first slot |
+//! | pop | the first slot not taken has a value | claims the slot by a compare-exchange, reads |
+//! | pop | that slot is dead | goes past it |
+//! | pop | its ticket is out, and its pusher does not come | has the slot die, or finds the value after all |
+//! | pop | no ticket is out for it, and there is no next segment | says "empty", or "closed" |
+//! | pop | all slots are taken, and there is a next segment | moves `last` if need be, then `first`, and retires the segment |
+//! | close | | seals the last segment, sets END as its next one, marks `last` |
+//! | any | it finds one of these half done | does the rest |
+//!
+//! # Invariants
+//!
+//! 1. Segments are linked once, at the end, and stay linked; `first` and `last` only move along the
+//!    links. So they never come back to a segment, until that was retired and used again.
+//! 2. `first` moves past a segment only when all of its slots up to its limit are taken, and `last`
+//!    is past it. So a retired segment is in neither word, and in no other segment's `next` but
+//!    those of segments retired before.
+//! 3. A value is read by who claimed its slot, and by nobody else; a slot is claimed only if it can
+//!    not die any more (`slot`).
+//! 4. END is set once, as the next of a segment that was sealed before; nothing follows it.
+//!
+//! # Linearization points
+//!
+//! A push that took a ticket takes effect when it took that one of its tickets whose slot did not
+//! die; one that brought a segment along, when that was linked. So values are in the queue in the
+//! order of their positions. A pop that returns a value takes effect when it claims the slot.
+//! Slots are claimed in the order of their positions, each after its ticket was taken: so it is the
+//! oldest value, those with dead slots not being in the queue yet.
+//!
+//! "Empty" takes effect at the load of `tickets` (or of the next segment, if all slots are taken)
+//! after the fence. At that moment every ticket that was out belonged to a slot that is taken, so
+//! every push that had taken effect had been popped; and there was no later segment, as one is only
+//! set once no ticket is left. The fence puts that moment behind what this thread has done before,
+//! so that two threads cannot each push to one queue and then find the other's empty.
+//!
+//! A close takes effect when END is set: pushes that took effect before have their tickets or are
+//! linked before, and no push gets a ticket or links a segment after. "Closed" for a pop is "empty"
+//! with END in the place of null; for a push, the load of END or of the mark.
+//!
+//! A batch is as many pushes, or pops, one after the other: others' may come in between where its
+//! slots do not follow each other. It keeps its own order in any case.
+//!
+//! # Why it is lock-free
+//!
+//! A thread may be stopped anywhere, for ever, and the others go on:
+//!
+//! * A pusher with a ticket: its slot is given up by the first popper that comes to it. That makes
+//!   a heavy fence, which waits for processors and not for threads.
+//! * A popper with a claim: it has its value, which nobody else wants.
+//! * Between linking a segment and moving `last`, between `first` and `last` at the first push,
+//!   between END and its mark, between moving `last` and `first`: the next one does it.
+//! * Between finding a slot suspect and its verdict: the next one does it (`slot`).
+//! * With segments in hand that it took from the bin: they are missed, and others are allocated.
+//!
+//! Every loop goes round again only because another operation has taken effect, or because a slot
+//! died. A pop makes a slot die only if its ticket is out, so one pop cannot keep one push from
+//! taking effect more often than a segment has slots: then that push brings a segment along, and
+//! its value is in there before anybody sees it. (It does so after the third time.)
+//!
+//! Two things are not ours: an allocator that takes a lock, when there is no spare segment; and the
+//! kernel's barrier being refused once it was granted, which leaves a popper nothing but to wait.
+//!
+//! # Why no segment is freed under a reader
+//!
+//! Every operation protects the segment that it found in `first` or `last` (`reclaim`), and uses no
+//! other, except to set these words to its next one. Segments are removed from both words before
+//! they are retired (invariant 2). A compare-exchange from a protected segment cannot be deceived by
+//! one used again, as that one is not used again while it is protected.
+//!
+//! # Garbage
+//!
+//! Retired segments that are not used again: fewer than a few, and one for each thread that was
+//! stopped inside an operation (`reclaim`).
+//!
+//! # Orderings
+//!
+//! | row | operation | order | pairs with | why |
+//! |-----|-----------|-------|------------|-----|
+//! | a | `first` or `last` is set to a segment, or marked | Release | reclaim | publish what the segment's `next` had published; or what came before the end |
+//! | b | look at the other word, at the first push | Acquire | a | see it |
+//! | c | fence before "empty", where there is no segment | SeqCst | c | as in `segment`, row c |
+//!
+//! The Acquire that pairs with a is the one by which `protect` loads the word.
+//!
+//! # Cost
+//!
+//! A push is one `fetch_add` and plain stores, a pop is one compare-exchange and plain loads; the
+//! two work on different lines, and look at the other's only when the queue seems empty. Once in so
+//! many values a segment is linked or retired, and once for two segments there is a heavy fence. In
+//! steady state nothing is allocated.
+//!
+//! # Sources
+//!
+//! Segments with `fetch_add` tickets and slots that can be given up: Pedro Ramalhete and Andreia
+//! Correia, "FAAArrayQueue" (2016), after Adam Morrison and Yehuda Afek, "Fast Concurrent Queues
+//! for x86 Processors" (2013). Here a popper claims a slot only once it can be taken, so poppers do
+//! not run ahead of pushers; and a slot is given up by a verdict with an asymmetric fence, so that
+//! filling one takes no read-modify-write.
+
+mod segment;
+mod slot;
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::marker::PhantomData;
+use core::ptr;
+
+use crossbeam_utils::CachePadded;
+
+use self::segment::{END, Front, Quick, Ref, Segment};
+use super::reclaim::{Bin, Hazard, Header, Reclaim, unmarked};
+use super::{PopError, PushError};
+use crate::primitive::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use crate::primitive::{AtomicPtr, fence, model_const_fn, mutant, ord};
+
+/// Slots that may die under a push before it seals the segment.
+const DEATHS: u32 = 3;
+
+/// With this many segments, one that is needed is looked for among those retired before another is
+/// allocated.
+const FEW: u32 = 3;
+
+/// The queue inside [`SegQueue`](crate::queue::SegQueue).
+pub struct Segments<T, R: Reclaim = Hazard> {
+    first: CachePadded<AtomicPtr<Header>>,
+    last: CachePadded<AtomicPtr<Header>>,
+    bin: CachePadded<Bin>,
+    values: PhantomData<(T, R)>,
+}
+
+// SAFETY: the queue owns its values and hands each to one thread (invariant 3); a segment is used
+// by threads that have it protected, and by one that has it to itself.
+unsafe impl<T: Send, R: Reclaim> Send for Segments<T, R> {}
+// SAFETY: as for `Send`; no reference to a value is ever shared.
+unsafe impl<T: Send, R: Reclaim> Sync for Segments<T, R> {}
+
+/// Values to push. None of these iterators calls anything of a user's.
+struct Batch<T, I> {
+    values: I,
+    /// One that was taken out and could not be pushed yet: the first.
+    back: Option<T>,
+}
+
+impl<T, I: ExactSizeIterator<Item = T>> Batch<T, I> {
+    fn len(&self) -> usize {
+        self.values.len() + usize::from(self.back.is_some())
+    }
+
+    fn next(&mut self) -> Option<T> {
+        self.back.take().or_else(|| self.values.next())
+    }
+}
+
+fn end() -> *mut Header {
+    ptr::without_provenance_mut(END)
+}
+
+/// Whether it is a segment, and the queue not closed.
+#[inline]
+fn is_segment(segment: *mut Header) -> bool {
+    !segment.is_null() && !is_marked(segment)
+}
+
+#[inline]
+fn is_marked(segment: *mut Header) -> bool {
+    segment.addr() & END != 0
+}
+
+impl<T, R: Reclaim> Segments<T, R> {
+    model_const_fn! {
+        /// Creates an empty queue, without allocating.
+        pub const fn new() -> Self {
+            Self {
+                first: CachePadded::new(AtomicPtr::new(ptr::null_mut())),
+                last: CachePadded::new(AtomicPtr::new(ptr::null_mut())),
+                bin: CachePadded::new(Bin::new()),
+                values: PhantomData,
+            }
+        }
+    }
+
+    /// Appends `value`; fails only if the queue is closed.
+    #[inline]
+    pub fn push(&self, value: T) -> Result<(), PushError<T>> {
+        let Some(guard) = R::quick() else { return self.push_slow(value) };
+        if let Some(last) = R::protect_once(&guard, &self.last) {
+            if is_segment(last) {
+                // SAFETY: protected, and a segment.
+                let segment = unsafe { Ref::<T>::new(last) };
+                if let Some(i) = segment.take_ticket() {
+                    // SAFETY: the ticket is ours, the guard from `quick`.
+                    if unsafe { segment.slot(i).put::<R>(value) } {
+                        return Ok(());
+                    }
+                    return self.push_doubtful(guard, segment, i);
+                }
+            }
+        }
+        drop(guard);
+        self.push_slow(value)
+    }
+
+    /// Goes on with a push that has filled a slot of which somebody was suspicious.
+    #[cold]
+    #[inline(never)]
+    fn push_doubtful(&self, guard: R::Guard, segment: Ref<T>, i: u32) -> Result<(), PushError<T>> {
+        if segment.slot(i).plead() {
+            return Ok(());
+        }
+        // SAFETY: the slot is dead, and the value ours as before.
+        let value = unsafe { segment.slot(i).read() };
+        self.push_one(guard, value, 1)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_slow(&self, value: T) -> Result<(), PushError<T>> {
+        self.push_one(R::enter(), value, 0)
+    }
+
+    fn push_one(&self, guard: R::Guard, value: T, died: u32) -> Result<(), PushError<T>> {
+        let mut value = Batch { values: Some(value).into_iter(), back: None };
+        self.push_batch(guard, &mut value, died);
+        match value.next() {
+            None => Ok(()),
+            Some(value) => Err(PushError::Closed(value)),
+        }
+    }
+
+    /// Appends the values, in their order, and takes them out of `values`, which calls nothing of a
+    /// user's. Fails only if the queue is closed: the rest stays in `values`, but for its first,
+    /// which comes back if it was already taken out.
+    pub fn push_all<I>(&self, values: I) -> Result<(), PushError<Option<T>>>
+    where
+        I: ExactSizeIterator<Item = T>,
+    {
+        let mut batch = Batch { values, back: None };
+        self.push_batch(R::enter(), &mut batch, 0);
+        if batch.len() == 0 { Ok(()) } else { Err(PushError::Closed(batch.back)) }
+    }
+
+    /// Takes the oldest value.
+    #[inline]
+    pub fn pop(&self) -> Result<T, PopError> {
+        let Some(guard) = R::quick() else { return self.pop_slow() };
+        if let Some(first) = R::protect_once(&guard, &self.first) {
+            if is_segment(first) {
+                // SAFETY: protected, and a segment.
+                let segment = unsafe { Ref::<T>::new(first) };
+                match segment.claim_one::<R>() {
+                    // SAFETY: claimed, and a value.
+                    Quick::Claimed(i) => return Ok(unsafe { segment.slot(i).read() }),
+                    Quick::Empty => return Err(PopError::Empty),
+                    Quick::Other => {}
+                }
+            }
+        }
+        drop(guard);
+        self.pop_slow()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn pop_slow(&self) -> Result<T, PopError> {
+        self.claim(R::enter(), 1, |segment, first, _| {
+            // SAFETY: the slot was claimed, with one value.
+            unsafe { segment.slot(first).read() }
+        })
+    }
+
+    /// Moves up to `max` of the oldest values to the end of `to`, which has room for them, and says
+    /// how many.
+    ///
+    /// # Panics
+    ///
+    /// If there is no room.
+    pub fn pop_into(&self, to: &mut Vec<T>, max: usize) -> Result<usize, PopError> {
+        assert!(to.capacity() - to.len() >= max, "lockwork: a batch of values needs room");
+        let mut popped = 0;
+        while popped < max {
+            let most = u32::try_from(max - popped).unwrap_or(u32::MAX);
+            let batch = self.claim(R::enter(), most, |segment, first, count| {
+                for i in 0..count {
+                    // SAFETY: the slots were claimed; there is room for the value at the end.
+                    unsafe {
+                        to.as_mut_ptr().add(to.len()).write(segment.slot(first + i).read());
+                        to.set_len(to.len() + 1);
+                    }
+                }
+                count
+            });
+            match batch {
+                Ok(count) => popped += count as usize,
+                Err(refusal) if popped == 0 => return Err(refusal),
+                Err(_) => break,
+            }
+        }
+        Ok(popped)
+    }
+
+    /// Refuses pushes from now on, and says whether it did not already. Pops find what was pushed
+    /// before.
+    pub fn close(&self) -> bool {
+        if mutant!("segments.close") {
+            return true;
+        }
+        let guard = R::enter();
+        loop {
+            let last = R::protect(&guard, &self.last);
+            if is_marked(last) {
+                return false;
+            }
+            if last.is_null() {
+                if !self.last_from_first() {
+                    // Release, Acquire: rows a and b.
+                    let (ok, err) = (ord!("segments.a/close", Release), Acquire);
+                    let closed = self.first.compare_exchange(ptr::null_mut(), end(), ok, err);
+                    if closed.is_ok() {
+                        self.last_from_first();
+                        return true;
+                    }
+                }
+                continue;
+            }
+            // SAFETY: protected, and neither null nor marked.
+            let segment = unsafe { Ref::<T>::new(last) };
+            if !mutant!("segments.seal") {
+                segment.seal();
+            }
+            match segment.set_next(end()) {
+                Ok(()) => {
+                    self.mark_last(last);
+                    return true;
+                }
+                Err(next) => self.move_last(last, next),
+            }
+        }
+    }
+
+    /// Whether the queue was closed.
+    pub fn is_closed(&self) -> bool {
+        is_marked(self.last.load(Relaxed)) // Relaxed: pushes and pops order what they find.
+    }
+
+    /// The number of values, exact while nobody pushes or pops.
+    pub fn len(&self) -> usize {
+        let guard = R::enter();
+        let position = |word: &AtomicPtr<Header>, of: fn(&Ref<T>) -> u64| {
+            let segment = unmarked(R::protect(&guard, word));
+            // SAFETY: protected, and neither null nor `END`.
+            (!segment.is_null()).then(|| of(&unsafe { Ref::<T>::new(segment) }))
+        };
+        let mut tries = 8;
+        loop {
+            let back = position(&self.last, Ref::back);
+            let front = position(&self.first, Ref::front);
+            tries -= 1;
+            // Both at one moment, as far as a gauge can tell.
+            if tries == 0 || position(&self.last, Ref::back) == back {
+                let len = back.unwrap_or(0).saturating_sub(front.unwrap_or(0));
+                return usize::try_from(len).unwrap_or(usize::MAX);
+            }
+        }
+    }
+
+    /// Whether there is no value at this moment, nor anybody who is about to push one.
+    pub fn is_empty(&self) -> bool {
+        loop {
+            let guard = R::enter();
+            let first = R::protect(&guard, &self.first);
+            if unmarked(first).is_null() {
+                if !first.is_null() || self.has_no_segment() {
+                    return true;
+                }
+                continue;
+            }
+            // SAFETY: protected, and neither null nor `END`.
+            match unsafe { Ref::<T>::new(first) }.is_empty() {
+                Front::Empty => return true,
+                Front::Claimed { .. } => return false,
+                Front::Past(next) if next.addr() == END => return true,
+                Front::Past(next) => self.move_first(guard, first, next),
+            }
+        }
+    }
+
+    /// Segments that are allocated at this moment.
+    pub fn segments(&self) -> u32 {
+        self.bin.nodes()
+    }
+
+    /// How many values a segment takes.
+    pub fn places_per_segment() -> usize {
+        Segment::<T>::SLOTS as usize
+    }
+
+    // Pushing.
+
+    /// Pushes as many of the values as it can: all, unless the queue is closed. `died` slots have
+    /// died under the first one before.
+    fn push_batch<I>(&self, guard: R::Guard, values: &mut Batch<T, I>, died: u32)
+    where
+        I: ExactSizeIterator<Item = T>,
+    {
+        let (mut guard, mut died) = (guard, died);
+        let mut fresh = Fresh { queue: self, segment: None };
+        while values.len() > 0 {
+            let last = R::protect(&guard, &self.last);
+            if is_marked(last) {
+                return;
+            }
+            if last.is_null() {
+                if !self.last_from_first() {
+                    let Some(segment) = fresh.segment else {
+                        R::release(&mut guard);
+                        fresh.get();
+                        continue;
+                    };
+                    let Some(value) = values.next() else { continue };
+                    // SAFETY: the segment is ours, and clean.
+                    unsafe { segment.prefill(None, value) };
+                    // Release: row a. Relaxed: others set it, and the loop looks again.
+                    let (first, order) = (segment.as_header(), ord!("segments.a/first", Release));
+                    let null = ptr::null_mut();
+                    if self.first.compare_exchange(null, first, order, Relaxed).is_ok() {
+                        fresh.segment = None;
+                        self.last_from_first();
+                    } else {
+                        fresh.take_back(values);
+                    }
+                }
+                continue;
+            }
+            // SAFETY: protected, and neither null nor marked.
+            let segment = unsafe { Ref::new(last) };
+            if died >= DEATHS {
+                segment.seal();
+                died = 0;
+            } else {
+                let before = died;
+                died += Self::fill(segment, values);
+                if died > before || values.len() == 0 {
+                    continue;
+                }
+            }
+            // No tickets are left.
+            let mut next = segment.next();
+            if next.is_null() {
+                let Some(new) = fresh.segment else {
+                    R::release(&mut guard); // the allocator may have a queue of its own
+                    fresh.get();
+                    continue;
+                };
+                let Some(value) = values.next() else { continue };
+                // SAFETY: the segment is ours, and clean.
+                unsafe { new.prefill(Some(segment), value) };
+                next = match segment.set_next(new.as_header()) {
+                    Ok(()) => {
+                        fresh.segment = None;
+                        new.as_header()
+                    }
+                    Err(other) => {
+                        fresh.take_back(values);
+                        other
+                    }
+                };
+            }
+            self.move_last(last, next);
+        }
+    }
+
+    /// Fills slots of a segment, as long as there are values and tickets for one go; how many of
+    /// the slots were dead.
+    fn fill<I>(segment: Ref<T>, values: &mut Batch<T, I>) -> u32
+    where
+        I: ExactSizeIterator<Item = T>,
+    {
+        let slots = Segment::<T>::SLOTS;
+        let count = u32::try_from(values.len()).unwrap_or(slots).min(slots);
+        let first = segment.take_tickets(count);
+        if first >= u64::from(slots) {
+            return 0;
+        }
+        let mut died = 0;
+        for i in first as u32..slots.min(first as u32 + count) {
+            // A value whose slot is dead goes into the next one, so there are enough for the
+            // tickets, and their order stays.
+            if let Some(value) = values.next() {
+                // SAFETY: the ticket is ours.
+                if let Err(value) = unsafe { segment.slot(i).fill(value) } {
+                    values.back = Some(value);
+                    died += 1;
+                }
+            }
+        }
+        died
+    }
+
+    /// Sets `last`, once `first` was: whether it was.
+    fn last_from_first(&self) -> bool {
+        // Acquire: row b. Release: row a.
+        let first = self.first.load(ord!("segments.b", Acquire));
+        if !first.is_null() {
+            let order = ord!("segments.a/last", Release); // Release: row a.
+            let _ = self.last.compare_exchange(ptr::null_mut(), first, order, Relaxed);
+        }
+        !first.is_null()
+    }
+
+    /// Moves `last` on from a segment, which is protected, to its next one; or marks it.
+    fn move_last(&self, from: *mut Header, next: *mut Header) {
+        if next.addr() == END {
+            return self.mark_last(from);
+        }
+        let order = ord!("segments.a/move-last", Release); // Release: row a.
+        let _ = self.last.compare_exchange(from, next, order, Relaxed);
+    }
+
+    /// Says in `last` that the queue is closed.
+    fn mark_last(&self, last: *mut Header) {
+        let (marked, order) = (last.map_addr(|a| a | END), ord!("segments.a/mark", Release));
+        // Release: row a.
+        let _ = self.last.compare_exchange(last, marked, order, Relaxed);
+    }
+
+    // Popping.
+
+    /// Claims up to `max` of the oldest values and has them read.
+    #[inline]
+    fn claim<U>(
+        &self,
+        guard: R::Guard,
+        max: u32,
+        mut read: impl FnMut(Ref<T>, u32, u32) -> U,
+    ) -> Result<U, PopError> {
+        let mut guard = guard;
+        loop {
+            let first = R::protect(&guard, &self.first);
+            if unmarked(first).is_null() {
+                if !first.is_null() {
+                    return Err(self.found_end());
+                }
+                if self.has_no_segment() {
+                    return Err(PopError::Empty);
+                }
+                continue;
+            }
+            // SAFETY: protected, and neither null nor `END`.
+            let segment = unsafe { Ref::new(first) };
+            match segment.claim(max) {
+                Front::Claimed { first, count } => return Ok(read(segment, first, count)),
+                Front::Empty => return Err(PopError::Empty),
+                Front::Past(next) if next.addr() == END => {
+                    self.mark_last(first);
+                    return Err(PopError::Closed);
+                }
+                Front::Past(next) => {
+                    self.move_first(guard, first, next);
+                    guard = R::enter();
+                }
+            }
+        }
+    }
+
+    /// Goes past a segment, of which nothing is left, to its next one.
+    #[cold]
+    #[inline(never)]
+    fn move_first(&self, guard: R::Guard, from: *mut Header, next: *mut Header) {
+        if !mutant!("segments.last-first") {
+            self.move_last(from, next);
+        }
+        // Release: row a.
+        let order = ord!("segments.a/move-first", Release);
+        if self.first.compare_exchange(from, next, order, Relaxed).is_ok() {
+            // SAFETY: in neither word any more (invariant 2), and retired by who moved `first`.
+            unsafe { R::retire(guard, &self.bin, from, Segment::<T>::free) };
+        }
+    }
+
+    /// The queue was closed before the first push.
+    fn found_end(&self) -> PopError {
+        self.last_from_first();
+        PopError::Closed
+    }
+
+    /// Whether nothing was ever pushed, nor the queue closed.
+    fn has_no_segment(&self) -> bool {
+        fence(ord!("segments.c", SeqCst)); // SeqCst: row c.
+        self.first.load(Relaxed).is_null() // Relaxed: looked at again if not.
+    }
+}
+
+/// A segment that is not in the queue yet, and goes back if it does not get there.
+struct Fresh<'a, T, R: Reclaim> {
+    queue: &'a Segments<T, R>,
+    segment: Option<Ref<T>>,
+}
+
+impl<T, R: Reclaim> Fresh<'_, T, R> {
+    /// Finds a clean one.
+    fn get(&mut self) {
+        let bin = &*self.queue.bin;
+        let spare = bin.take_spare().or_else(|| {
+            if bin.nodes() < FEW || !bin.has_retired() {
+                return None;
+            }
+            // SAFETY: the segments of this queue are of this type; there is no guard.
+            unsafe { R::collect(bin, Segment::<T>::free) };
+            bin.take_spare()
+        });
+        // SAFETY: a spare segment is ours alone, and one from `allocate` anyway.
+        self.segment = Some(match spare {
+            Some(spare) => unsafe {
+                let segment = Ref::new(spare);
+                segment.clean();
+                segment
+            },
+            None => {
+                let segment = Segment::<T>::allocate();
+                bin.count_node();
+                // SAFETY: as above.
+                unsafe { Ref::new(segment.cast()) }
+            }
+        });
+    }
+
+    /// Takes the value back and cleans it, after it could not be linked.
+    fn take_back<I>(&self, values: &mut Batch<T, I>) {
+        if let Some(segment) = self.segment {
+            // SAFETY: it is ours alone.
+            unsafe {
+                values.back = Some(segment.unfill());
+                segment.clean();
+            }
+        }
+    }
+}
+
+impl<T, R: Reclaim> Drop for Fresh<'_, T, R> {
+    fn drop(&mut self) {
+        if let Some(segment) = self.segment {
+            let free = Segment::<T>::free;
+            // SAFETY: it is ours alone, and of this queue; its slots own nothing.
+            unsafe { self.queue.bin.keep(segment.as_header(), free) };
+        }
+    }
+}
+
+// Alone with the queue.
+
+impl<T, R: Reclaim> Segments<T, R> {
+    /// As [`push`](Self::push), without a read-modify-write.
+    pub fn push_mut(&mut self, value: T) -> Result<(), PushError<T>> {
+        let last = *self.last.get_mut();
+        if is_segment(last) {
+            // SAFETY: nobody else uses the queue, so its last segment lives.
+            match unsafe { Ref::new(last).push_alone(value) } {
+                Ok(()) => Ok(()),
+                Err(value) => self.push(value),
+            }
+        } else {
+            self.push(value)
+        }
+    }
+
+    /// As [`pop`](Self::pop), without a read-modify-write.
+    pub fn pop_mut(&mut self) -> Result<T, PopError> {
+        loop {
+            let first = *self.first.get_mut();
+            if first.is_null() {
+                return Err(PopError::Empty);
+            }
+            if first.addr() == END {
+                return Err(PopError::Closed);
+            }
+            // SAFETY: nobody else uses the queue, so its segments live.
+            let segment = unsafe { Ref::new(first) };
+            // SAFETY: as above.
+            if let Some(value) = unsafe { segment.pop_alone() } {
+                return Ok(value);
+            }
+            let next = segment.next();
+            if next.is_null() {
+                return Err(PopError::Empty);
+            }
+            if next.addr() == END {
+                return Err(PopError::Closed);
+            }
+            if *self.last.get_mut() == first {
+                *self.last.get_mut() = next;
+            }
+            *self.first.get_mut() = next;
+            // SAFETY: nobody else has its address, as nobody else is in an operation.
+            unsafe { self.bin.keep(first, Segment::<T>::free) };
+        }
+    }
+}
+
+impl<T, R: Reclaim> Drop for Segments<T, R> {
+    fn drop(&mut self) {
+        /// Drops what is left, also if a destructor has panicked, and frees the segments.
+        struct Rest<'a, T, R: Reclaim>(&'a mut Segments<T, R>);
+
+        impl<T, R: Reclaim> Rest<'_, T, R> {
+            fn drop_values(&mut self) {
+                if core::mem::needs_drop::<T>() {
+                    while self.0.pop_mut().is_ok() {}
+                }
+            }
+        }
+
+        impl<T, R: Reclaim> Drop for Rest<'_, T, R> {
+            fn drop(&mut self) {
+                self.drop_values();
+                let free = Segment::<T>::free;
+                let mut next = unmarked(*self.0.first.get_mut());
+                while !next.is_null() {
+                    let segment = next;
+                    // SAFETY: nobody else uses the queue; each segment is linked once, and freed
+                    // once its next one is known.
+                    unsafe {
+                        next = unmarked(Ref::<T>::new(segment).next());
+                        free(segment);
+                    }
+                }
+                // SAFETY: as above; these are not linked.
+                unsafe { self.0.bin.empty(free) };
+            }
+        }
+
+        let mut rest = Rest(self);
+        rest.drop_values();
+    }
+}
+
+impl<T, R: Reclaim> fmt::Debug for Segments<T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Segments")
+            .field("len", &self.len())
+            .field("closed", &self.is_closed())
+            .finish()
+    }
+}

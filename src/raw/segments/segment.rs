@@ -1,0 +1,481 @@
+//! A fixed number of slots that are handed out one after the other, to pushers and to poppers.
+//!
+//! # State words
+//!
+//! ```text
+//!         63               32 31                0
+//!         +------------------+------------------+
+//! tickets |      sealed      |       next       |
+//!         +------------------+------------------+
+//!
+//! next     the slot of the next ticket; goes on counting when there is none left
+//! sealed   0, or one more than the number of tickets there were when the segment was sealed
+//! taken    the first slot that no popper has claimed or gone past; at most the number of slots
+//! next     the segment after this one, null, or `END`
+//! base     the position of the first slot in the whole queue
+//! ```
+//!
+//! The *limit* of a segment is the number of its slots, or of its tickets if it is sealed: slots
+//! from there on have no pusher and never will.
+//!
+//! # Invariants
+//!
+//! 1. A ticket below the limit is one pusher's, who fills the slot or finds it dead.
+//! 2. `taken` goes past a slot only if that is full, by the popper whose value this is; or dead.
+//! 3. `next` is changed once, from null, when no ticket is left: `tickets` is at the limit.
+//!
+//! # Orderings
+//!
+//! | row | operation | order | pairs with | why |
+//! |-----|-----------|-------|------------|-----|
+//! | a | `tickets` | Relaxed | - | hands out a slot; the slot orders the value |
+//! | b | `taken` | Relaxed | - | hands out a slot; that all reads are over, reclamation knows |
+//! | c | fence before "empty" | SeqCst | c | the look stays behind our own pushes before it: a push that came before in real time is seen |
+//! | d | the next segment is set | Release | e | publish it; or what came before the end |
+//! | e | load of the next segment | Acquire | d | see that |
+
+use alloc::alloc::{alloc, dealloc, handle_alloc_error};
+use core::alloc::Layout;
+use core::mem::size_of;
+use core::ptr;
+
+use crossbeam_utils::CachePadded;
+
+use super::super::reclaim::Header;
+use super::slot::{Found, Slot};
+use crate::primitive::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use crate::primitive::{AtomicPtr, AtomicU64, Backoff, fence, ord, spin_loop, tuned, tuning};
+
+/// A segment of values of type `T`, followed in memory by its slots.
+#[repr(C)]
+pub(super) struct Segment<T> {
+    header: Header,
+    next: AtomicPtr<Header>,
+    base: AtomicU64,
+    tickets: CachePadded<AtomicU64>,
+    taken: CachePadded<AtomicU64>,
+    /// A place for the first slot to begin at.
+    slots: [Slot<T>; 0],
+}
+
+/// Stands in `next` for the end of a closed queue; and as a mark, in the queue's pointer to its
+/// last segment.
+pub(super) const END: usize = 1;
+
+/// What a popper finds at the front of a segment.
+pub(super) enum Front {
+    /// A value in this slot, and those claimed with it: the caller's.
+    Claimed { first: u32, count: u32 },
+    /// None, and this is the last segment.
+    Empty,
+    /// None, and none will come here: go on with the next segment, which may be `END`.
+    Past(*mut Header),
+}
+
+/// What a popper finds at first sight.
+pub(super) enum Quick {
+    /// A value in this slot, which is the caller's.
+    Claimed(u32),
+    /// None, and this is the last segment.
+    Empty,
+    /// Something that needs more than a look, or somebody else was quicker.
+    Other,
+}
+
+/// How long a popper looks at a slot whose pusher does not come, before it gives it up. As long as
+/// a few cache misses: a pusher that is not there by then is probably not running.
+const PATIENCE: u32 = 128;
+
+/// The size that a segment has if that makes for a reasonable number of slots.
+const BYTES: usize = 8192;
+
+impl<T> Segment<T> {
+    /// The number of slots: enough that the fence made for two segments does not count, as long as
+    /// the segment is no larger than a few pages.
+    pub(super) const SLOTS: u32 = {
+        let slots = BYTES / size_of::<Slot<T>>();
+        let slots = if slots < 32 { 32 } else { slots };
+        tuning(if slots > 512 { 512 } else { slots as u32 }, 2)
+    };
+
+    fn layout() -> Layout {
+        let slots = Layout::array::<Slot<T>>(Self::SLOTS as usize);
+        let both = slots.and_then(|slots| Layout::new::<Self>().extend(slots));
+        match both {
+            Ok((layout, offset)) => {
+                debug_assert_eq!(offset, core::mem::offset_of!(Self, slots));
+                layout
+            }
+            Err(_) => panic!("lockwork: a value is too large for any memory"),
+        }
+    }
+
+    /// A segment that nobody else knows.
+    pub(super) fn allocate() -> *mut Self {
+        let layout = Self::layout();
+        // SAFETY: the layout's size is not zero: there are words.
+        let segment = unsafe { alloc(layout) }.cast::<Self>();
+        if segment.is_null() {
+            handle_alloc_error(layout);
+        }
+        // SAFETY: the memory is as large as the segment and its slots, aligned for both, and ours.
+        // It is made in place: on the stack there may be no room for slots of large values.
+        unsafe {
+            (&raw mut (*segment).header).write(Header::new());
+            (&raw mut (*segment).next).write(AtomicPtr::new(ptr::null_mut()));
+            (&raw mut (*segment).base).write(AtomicU64::new(0));
+            (&raw mut (*segment).tickets).write(CachePadded::new(AtomicU64::new(0)));
+            (&raw mut (*segment).taken).write(CachePadded::new(AtomicU64::new(0)));
+            for i in 0..Self::SLOTS {
+                Self::place(segment, i).cast_mut().write(Slot::new());
+            }
+        }
+        segment
+    }
+
+    /// Gives back the memory of a segment, and leaves alone what is in its slots.
+    ///
+    /// # Safety
+    ///
+    /// `segment` comes from `allocate` for this type, and nobody uses it from now on.
+    pub(super) unsafe fn free(segment: *mut Header) {
+        let segment = segment.cast::<Self>();
+        // SAFETY: by this function's contract; slots drop no values.
+        unsafe {
+            for i in 0..Self::SLOTS {
+                Self::place(segment, i).cast_mut().drop_in_place();
+            }
+            segment.drop_in_place();
+            dealloc(segment.cast(), Self::layout());
+        }
+    }
+
+    /// Where a slot is.
+    ///
+    /// # Safety
+    ///
+    /// `this` is a segment from `allocate`, and `i` is below the number of its slots.
+    #[inline]
+    unsafe fn place(this: *const Self, i: u32) -> *const Slot<T> {
+        debug_assert!(i < Self::SLOTS);
+        // SAFETY: the slots are there, behind the words (`layout`).
+        unsafe { (&raw const (*this).slots).cast::<Slot<T>>().add(i as usize) }
+    }
+}
+
+/// A segment that is not freed as long as this is used, which whoever makes one has to see to.
+pub(super) struct Ref<T>(*const Segment<T>);
+
+impl<T> Clone for Ref<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Ref<T> {}
+
+impl<T> Ref<T> {
+    /// # Safety
+    ///
+    /// `segment` comes from `allocate` for this type, and is not freed before the last use of the
+    /// value returned.
+    #[inline]
+    pub(super) unsafe fn new(segment: *mut Header) -> Self {
+        Self(segment.cast_const().cast())
+    }
+
+    pub(super) fn as_header(self) -> *mut Header {
+        self.0.cast_mut().cast()
+    }
+
+    #[inline]
+    fn words(&self) -> &Segment<T> {
+        // SAFETY: the segment lives (contract of `new`), and its words are only ever shared.
+        unsafe { &*self.0 }
+    }
+
+    /// A slot, by its number, which has to be below the number of slots.
+    #[inline]
+    pub(super) fn slot(&self, i: u32) -> &Slot<T> {
+        // SAFETY: the segment lives (contract of `new`).
+        unsafe { &*Segment::place(self.0, i) }
+    }
+
+    // Pushing.
+
+    /// Takes one ticket, if one is left: the number of its slot.
+    #[inline]
+    pub(super) fn take_ticket(&self) -> Option<u32> {
+        let slot = self.take_tickets(1);
+        (slot < u64::from(Segment::<T>::SLOTS)).then_some(slot as u32)
+    }
+
+    /// Takes so many tickets. They begin with the slot returned; those that are not below the
+    /// number of slots are none.
+    #[inline]
+    pub(super) fn take_tickets(&self, count: u32) -> u64 {
+        // Relaxed: row a.
+        next(self.words().tickets.fetch_add(u64::from(count), Relaxed))
+    }
+
+    /// Leaves no tickets.
+    pub(super) fn seal(&self) {
+        let mut tickets = self.words().tickets.load(Relaxed); // Relaxed: row a.
+        while next(tickets) < u64::from(Segment::<T>::SLOTS) {
+            let sealed = (next(tickets) + 1) << 32 | u64::from(Segment::<T>::SLOTS);
+            match self.words().tickets.compare_exchange(tickets, sealed, Relaxed, Relaxed) {
+                Ok(_) => return,
+                Err(now) => tickets = now,
+            }
+        }
+    }
+
+    /// The segment after this one, or null, or `END`.
+    pub(super) fn next(&self) -> *mut Header {
+        self.words().next.load(ord!("segment.e", Acquire)) // Acquire: row e.
+    }
+
+    /// Sets the segment after this one, or `END`, if it is still null, and otherwise says what it
+    /// is. This one has no tickets left.
+    pub(super) fn set_next(&self, segment: *mut Header) -> Result<(), *mut Header> {
+        debug_assert!(next(self.words().tickets.load(Relaxed)) >= u64::from(Segment::<T>::SLOTS));
+        let (ok, err) = (ord!("segment.d", Release), ord!("segment.e/push", Acquire));
+        // Release, Acquire: rows d and e.
+        match self.words().next.compare_exchange(ptr::null_mut(), segment, ok, err) {
+            Ok(_) => Ok(()),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Makes a segment ready to be set as another one's next, with a value in its first slot.
+    ///
+    /// # Safety
+    ///
+    /// The segment is the caller's alone, and new or cleaned.
+    pub(super) unsafe fn prefill(&self, after: Option<Self>, value: T) {
+        let words = self.words();
+        // Relaxed, both: whoever publishes the segment publishes these.
+        words.base.store(after.map_or(0, |after| after.end()), Relaxed);
+        words.tickets.store(1, Relaxed);
+        // SAFETY: nobody else has a ticket.
+        let filled = unsafe { self.slot(0).fill(value) };
+        debug_assert!(filled.is_ok());
+    }
+
+    /// Takes the value of `prefill` back, from a segment that could not be set.
+    ///
+    /// # Safety
+    ///
+    /// The segment is the caller's alone, was prefilled, and is cleaned next.
+    pub(super) unsafe fn unfill(&self) -> T {
+        // SAFETY: filled by `prefill`, and nobody else reads it.
+        unsafe { self.slot(0).read() }
+    }
+
+    /// Makes a segment as good as new, except for `base`, which `prefill` sets.
+    ///
+    /// # Safety
+    ///
+    /// It is the caller's alone.
+    pub(super) unsafe fn clean(&self) {
+        let words = self.words();
+        // Relaxed, all: whoever publishes the segment publishes these.
+        words.next.store(ptr::null_mut(), Relaxed);
+        words.taken.store(0, Relaxed);
+        let used = next(words.tickets.load(Relaxed)).min(u64::from(Segment::<T>::SLOTS));
+        words.tickets.store(0, Relaxed);
+        for i in 0..used as u32 {
+            self.slot(i).reset();
+        }
+    }
+
+    // Popping.
+
+    /// One try at [`claim`](Self::claim), for the usual cases.
+    #[inline]
+    pub(super) fn claim_one<const BARE: bool>(&self) -> Quick {
+        let taken = self.words().taken.load(Relaxed); // Relaxed: row b.
+        if taken == u64::from(Segment::<T>::SLOTS) {
+            return Quick::Other;
+        }
+        let slot = self.slot(taken as u32);
+        if slot.is_full() {
+            // Relaxed: row b.
+            if slot.is_trusted::<BARE>()
+                && self.words().taken.compare_exchange(taken, taken + 1, Relaxed, Relaxed).is_ok()
+            {
+                return Quick::Claimed(taken as u32);
+            }
+            return Quick::Other;
+        }
+        fence(ord!("segment.c/one", SeqCst)); // SeqCst: row c.
+        // Relaxed: row a. Sealed, it has no ticket left, which is no smaller number.
+        if next(self.words().tickets.load(Relaxed)) <= taken { Quick::Empty } else { Quick::Other }
+    }
+
+    /// Claims the value at the front, and up to `max` of those behind it if they are there.
+    #[inline]
+    pub(super) fn claim(&self, max: u32) -> Front {
+        let mut backoff = Backoff::new();
+        let mut taken = self.words().taken.load(Relaxed) as u32; // Relaxed: row b.
+        loop {
+            if taken == Segment::<T>::SLOTS {
+                return self.after_last();
+            }
+            let count = match self.slot(taken).look() {
+                Found::Value => 1 + self.more_values(taken + 1, max - 1),
+                Found::Nothing => 0,
+                Found::NotYet => match self.front_without_value(taken) {
+                    Some(front) => return front,
+                    None => {
+                        taken = self.words().taken.load(Relaxed) as u32; // Relaxed: row b.
+                        continue;
+                    }
+                },
+            };
+            let (from, to) = (u64::from(taken), u64::from(taken + count.max(1)));
+            // Relaxed: row b.
+            match self.words().taken.compare_exchange(from, to, Relaxed, Relaxed) {
+                Ok(_) if count > 0 => return Front::Claimed { first: taken, count },
+                Ok(_) => taken += 1,
+                Err(now) => {
+                    taken = now as u32;
+                    backoff.lost_race();
+                }
+            }
+        }
+    }
+
+    /// How many values there are from a slot on, without a gap.
+    #[inline]
+    fn more_values(&self, from: u32, max: u32) -> u32 {
+        let max = max.min(Segment::<T>::SLOTS - from);
+        (0..max).take_while(|i| self.slot(from + i).look() == Found::Value).count() as u32
+    }
+
+    /// Tells an empty queue from a pusher on its way, and gives that some time, or its slot up.
+    /// `None` to look again.
+    #[inline(never)]
+    fn front_without_value(&self, taken: u32) -> Option<Front> {
+        fence(ord!("segment.c", SeqCst)); // SeqCst: row c.
+        let tickets = self.words().tickets.load(Relaxed); // Relaxed: row a.
+        if u64::from(taken) >= limit::<T>(tickets) {
+            return Some(self.after_last());
+        }
+        if u64::from(taken) >= next(tickets) {
+            return Some(Front::Empty);
+        }
+        let slot = self.slot(taken);
+        for _ in 0..tuned(PATIENCE, 0) {
+            if slot.is_decided() {
+                return None;
+            }
+            spin_loop();
+        }
+        if slot.lose_patience() == Found::NotYet {
+            // There is no fence to be had, and so no way on but to wait.
+            crate::primitive::yield_now();
+        }
+        None
+    }
+
+    /// No value is left here.
+    fn after_last(&self) -> Front {
+        fence(ord!("segment.c/last", SeqCst)); // SeqCst: row c.
+        let next = self.next();
+        if next.is_null() { Front::Empty } else { Front::Past(next) }
+    }
+
+    /// Whether there is no value and nobody on the way with one; the next segment if that is to be
+    /// asked.
+    pub(super) fn is_empty(&self) -> Front {
+        loop {
+            let taken = self.words().taken.load(Relaxed); // Relaxed: row b.
+            fence(ord!("segment.c/is_empty", SeqCst)); // SeqCst: row c.
+            let tickets = self.words().tickets.load(Relaxed); // Relaxed: row a.
+            if taken >= limit::<T>(tickets) {
+                return self.after_last();
+            }
+            if taken >= next(tickets) {
+                return Front::Empty;
+            }
+            // A dead slot is not there, for who asks.
+            if self.slot(taken as u32).look() != Found::Nothing {
+                return Front::Claimed { first: taken as u32, count: 0 };
+            }
+            // Relaxed: row b.
+            let _ = self.words().taken.compare_exchange(taken, taken + 1, Relaxed, Relaxed);
+        }
+    }
+
+    // Alone.
+
+    /// As [`fill`](Slot::fill) with a ticket, if there is one.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else uses the segment.
+    pub(super) unsafe fn push_alone(&self, value: T) -> Result<(), T> {
+        let tickets = self.words().tickets.load(Relaxed); // Relaxed: alone.
+        if next(tickets) >= u64::from(Segment::<T>::SLOTS) {
+            return Err(value);
+        }
+        self.words().tickets.store(tickets + 1, Relaxed); // Relaxed: alone.
+        // SAFETY: the slot's ticket is ours.
+        unsafe { self.slot(next(tickets) as u32).fill(value) }
+    }
+
+    /// Takes the value at the front, if there is one; pushers that are not there are no more.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else uses the segment.
+    pub(super) unsafe fn pop_alone(&self) -> Option<T> {
+        loop {
+            let taken = self.words().taken.load(Relaxed); // Relaxed: alone.
+            let tickets = self.words().tickets.load(Relaxed); // Relaxed: alone.
+            if taken >= next(tickets).min(limit::<T>(tickets)) {
+                return None;
+            }
+            self.words().taken.store(taken + 1, Relaxed); // Relaxed: alone.
+            let slot = self.slot(taken as u32);
+            if slot.look() == Found::Value {
+                // SAFETY: claimed above; the slot has a value.
+                return Some(unsafe { slot.read() });
+            }
+        }
+    }
+
+    // Positions.
+
+    /// The position of the first slot that no popper has taken.
+    pub(super) fn front(&self) -> u64 {
+        // Relaxed: row b, and `base` is published with the segment.
+        self.words().base.load(Relaxed) + self.words().taken.load(Relaxed)
+    }
+
+    /// The position of the next ticket.
+    pub(super) fn back(&self) -> u64 {
+        let tickets = self.words().tickets.load(Relaxed); // Relaxed: row a.
+        self.words().base.load(Relaxed) + next(tickets).min(limit::<T>(tickets))
+    }
+
+    /// The position of the first slot of the next segment.
+    fn end(&self) -> u64 {
+        let tickets = self.words().tickets.load(Relaxed); // Relaxed: row a.
+        self.words().base.load(Relaxed) + limit::<T>(tickets)
+    }
+}
+
+#[inline]
+fn next(tickets: u64) -> u64 {
+    tickets & u64::from(u32::MAX)
+}
+
+#[inline]
+fn limit<T>(tickets: u64) -> u64 {
+    match tickets >> 32 {
+        0 => u64::from(Segment::<T>::SLOTS),
+        sealed => sealed - 1,
+    }
+}
