@@ -213,8 +213,9 @@ primitive::except_in_model! {
 primitive::export_model!(
     crate::raw::EventCount,
     crate::raw::Mutex,
+    crate::raw::PopError,
     crate::raw::Segments,
-    crate::raw::reclaim::Keep
+    crate::raw::reclaim::Keep,
 );
 
 /// Texts that are about more than one type.

@@ -115,9 +115,6 @@ impl<T> AtomicPtr<T> {
     pub(crate) const fn new(value: *mut T) -> Self {
         Self(core::sync::atomic::AtomicPtr::new(value))
     }
-    pub(crate) fn get_mut(&mut self) -> &mut *mut T {
-        self.0.get_mut()
-    }
     pub(crate) fn load(&self, order: Ordering) -> *mut T {
         self.0.load(order)
     }

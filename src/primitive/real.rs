@@ -342,6 +342,17 @@ impl<T> UnsafeCell<T> {
     }
 }
 
+#[cfg(feature = "std")]
+impl<T> UnsafeCell<MaybeUninit<T>> {
+    /// Makes a cell without a value at `place`: there is nothing to write.
+    ///
+    /// # Safety
+    ///
+    /// `place` is valid for writes, and aligned.
+    #[inline]
+    pub(crate) unsafe fn make_uninit_at(_place: *mut Self) {}
+}
+
 impl<T: ?Sized> UnsafeCell<T> {
     /// The address, untracked: for a caller that holds a [`Tracked`], or one with no race to find.
     #[inline]

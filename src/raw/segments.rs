@@ -141,7 +141,7 @@ use self::segment::{END, Front, Quick, Ref, Segment};
 use super::reclaim::{Bin, Hazard, Header, Reclaim, unmarked};
 use super::{PopError, PushError};
 use crate::primitive::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use crate::primitive::{AtomicPtr, fence, model_const_fn, mutant, ord};
+use crate::primitive::{AtomicPtr, fence, model_const_fn, mutant, ord, yield_now};
 
 /// Slots that may die under a push before it seals the segment.
 const DEATHS: u32 = 3;
@@ -149,6 +149,10 @@ const DEATHS: u32 = 3;
 /// With this many segments, one that is needed is looked for among those retired before another is
 /// allocated.
 const FEW: u32 = 3;
+
+/// With this many, a push lets others run once before it allocates another one: somebody may have
+/// one in hand that will be the last segment, or will turn out not to be needed.
+const MANY: u32 = 4;
 
 /// The queue inside [`SegQueue`](crate::queue::SegQueue).
 pub struct Segments<T, R: Reclaim = Hazard> {
@@ -331,9 +335,6 @@ impl<T, R: Reclaim> Segments<T, R> {
     /// Refuses pushes from now on, and says whether it did not already. Pops find what was pushed
     /// before.
     pub fn close(&self) -> bool {
-        if mutant!("segments.close") {
-            return true;
-        }
         let guard = R::enter();
         loop {
             let last = R::protect(&guard, &self.last);
@@ -433,7 +434,7 @@ impl<T, R: Reclaim> Segments<T, R> {
         I: ExactSizeIterator<Item = T>,
     {
         let (mut guard, mut died) = (guard, died);
-        let mut fresh = Fresh { queue: self, segment: None };
+        let mut fresh = Fresh { queue: self, segment: None, waited: false };
         while values.len() > 0 {
             let last = R::protect(&guard, &self.last);
             if is_marked(last) {
@@ -624,10 +625,11 @@ impl<T, R: Reclaim> Segments<T, R> {
 struct Fresh<'a, T, R: Reclaim> {
     queue: &'a Segments<T, R>,
     segment: Option<Ref<T>>,
+    waited: bool,
 }
 
 impl<T, R: Reclaim> Fresh<'_, T, R> {
-    /// Finds a clean one.
+    /// Finds a clean one; or, once, lets others run instead: it may not be needed then.
     fn get(&mut self) {
         let bin = &*self.queue.bin;
         let spare = bin.take_spare().or_else(|| {
@@ -638,6 +640,10 @@ impl<T, R: Reclaim> Fresh<'_, T, R> {
             unsafe { R::collect(bin, Segment::<T>::free) };
             bin.take_spare()
         });
+        if spare.is_none() && bin.nodes() >= MANY && !self.waited {
+            self.waited = true;
+            return yield_now();
+        }
         // SAFETY: a spare segment is ours alone, and one from `allocate` anyway.
         self.segment = Some(match spare {
             Some(spare) => unsafe {
@@ -681,7 +687,7 @@ impl<T, R: Reclaim> Drop for Fresh<'_, T, R> {
 impl<T, R: Reclaim> Segments<T, R> {
     /// As [`push`](Self::push), without a read-modify-write.
     pub fn push_mut(&mut self, value: T) -> Result<(), PushError<T>> {
-        let last = *self.last.get_mut();
+        let last = self.last.load(Relaxed);
         if is_segment(last) {
             // SAFETY: nobody else uses the queue, so its last segment lives.
             match unsafe { Ref::new(last).push_alone(value) } {
@@ -696,7 +702,7 @@ impl<T, R: Reclaim> Segments<T, R> {
     /// As [`pop`](Self::pop), without a read-modify-write.
     pub fn pop_mut(&mut self) -> Result<T, PopError> {
         loop {
-            let first = *self.first.get_mut();
+            let first = self.first.load(Relaxed);
             if first.is_null() {
                 return Err(PopError::Empty);
             }
@@ -716,10 +722,10 @@ impl<T, R: Reclaim> Segments<T, R> {
             if next.addr() == END {
                 return Err(PopError::Closed);
             }
-            if *self.last.get_mut() == first {
-                *self.last.get_mut() = next;
+            if self.last.load(Relaxed) == first {
+                self.last.store(next, Relaxed); // Relaxed: alone.
             }
-            *self.first.get_mut() = next;
+            self.first.store(next, Relaxed); // Relaxed: alone.
             // SAFETY: nobody else has its address, as nobody else is in an operation.
             unsafe { self.bin.keep(first, Segment::<T>::free) };
         }
@@ -743,7 +749,7 @@ impl<T, R: Reclaim> Drop for Segments<T, R> {
             fn drop(&mut self) {
                 self.drop_values();
                 let free = Segment::<T>::free;
-                let mut next = unmarked(*self.0.first.get_mut());
+                let mut next = unmarked(self.0.first.load(Relaxed));
                 while !next.is_null() {
                     let segment = next;
                     // SAFETY: nobody else uses the queue; each segment is linked once, and freed

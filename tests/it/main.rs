@@ -41,6 +41,7 @@ mod replay;
 mod replay_queues;
 mod replay_stack;
 mod rwlock;
+mod seg_queue;
 mod semaphore;
 mod seq_lock;
 #[cfg(feature = "serde")]

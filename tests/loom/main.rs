@@ -33,6 +33,7 @@ mod pool;
 mod reentrant;
 mod ring;
 mod rwlock;
+mod seg_queue;
 mod semaphore;
 mod seq_lock;
 mod spsc;

@@ -400,6 +400,18 @@ impl<T> UnsafeCell<T> {
     }
 }
 
+impl<T> UnsafeCell<MaybeUninit<T>> {
+    /// Makes a cell without a value at `place`.
+    ///
+    /// # Safety
+    ///
+    /// `place` is valid for writes, and aligned.
+    pub(crate) unsafe fn make_uninit_at(place: *mut Self) {
+        // SAFETY: by this function's contract.
+        unsafe { place.write(Self::new(MaybeUninit::uninit())) };
+    }
+}
+
 #[allow(missing_docs, reason = "documented on the real type")]
 impl<T: ?Sized> UnsafeCell<T> {
     pub fn get(&self) -> *mut T {

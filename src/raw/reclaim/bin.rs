@@ -208,3 +208,9 @@ impl Iterator for List {
         Some(node)
     }
 }
+
+impl core::fmt::Debug for Bin {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Bin").field("nodes", &self.nodes()).finish_non_exhaustive()
+    }
+}

@@ -42,7 +42,7 @@ use core::ptr;
 use crossbeam_utils::CachePadded;
 
 use super::super::reclaim::Header;
-use super::slot::{Found, Slot};
+use super::slot::{Found, Light, Slot};
 use crate::primitive::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use crate::primitive::{AtomicPtr, AtomicU64, Backoff, fence, ord, spin_loop, tuned, tuning};
 
@@ -127,7 +127,7 @@ impl<T> Segment<T> {
             (&raw mut (*segment).tickets).write(CachePadded::new(AtomicU64::new(0)));
             (&raw mut (*segment).taken).write(CachePadded::new(AtomicU64::new(0)));
             for i in 0..Self::SLOTS {
-                Self::place(segment, i).cast_mut().write(Slot::new());
+                Slot::make_at(Self::place(segment, i).cast_mut());
             }
         }
         segment
@@ -293,7 +293,7 @@ impl<T> Ref<T> {
 
     /// One try at [`claim`](Self::claim), for the usual cases.
     #[inline]
-    pub(super) fn claim_one<const BARE: bool>(&self) -> Quick {
+    pub(super) fn claim_one<L: Light>(&self) -> Quick {
         let taken = self.words().taken.load(Relaxed); // Relaxed: row b.
         if taken == u64::from(Segment::<T>::SLOTS) {
             return Quick::Other;
@@ -301,7 +301,7 @@ impl<T> Ref<T> {
         let slot = self.slot(taken as u32);
         if slot.is_full() {
             // Relaxed: row b.
-            if slot.is_trusted::<BARE>()
+            if slot.is_trusted::<L>()
                 && self.words().taken.compare_exchange(taken, taken + 1, Relaxed, Relaxed).is_ok()
             {
                 return Quick::Claimed(taken as u32);

@@ -61,6 +61,7 @@
 
 use core::mem::MaybeUninit;
 
+use super::super::reclaim::Reclaim;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
 use crate::primitive::{AtomicU32, UnsafeCell, bare_light_fence, heavy_fence, light_fence};
 use crate::primitive::{mutant, ord};
@@ -83,7 +84,7 @@ impl Light for Any {
 }
 
 impl<R: Reclaim> Light for R {
-    const BARE: bool = R::BARE;
+    const BARE: bool = <R as Reclaim>::BARE;
 }
 
 #[inline]
@@ -113,11 +114,17 @@ pub(super) struct Slot<T> {
 }
 
 impl<T> Slot<T> {
-    pub(super) fn new() -> Self {
-        Self {
-            full: AtomicU32::new(0),
-            verdict: AtomicU32::new(NONE),
-            value: UnsafeCell::new(MaybeUninit::uninit()),
+    /// Makes an empty one at `place`, where there may be no room for a value on the stack.
+    ///
+    /// # Safety
+    ///
+    /// `place` is valid for writes, and aligned.
+    pub(super) unsafe fn make_at(place: *mut Self) {
+        // SAFETY: by this function's contract.
+        unsafe {
+            (&raw mut (*place).full).write(AtomicU32::new(0));
+            (&raw mut (*place).verdict).write(AtomicU32::new(NONE));
+            UnsafeCell::make_uninit_at(&raw mut (*place).value);
         }
     }
 

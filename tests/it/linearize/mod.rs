@@ -66,6 +66,7 @@ mod array_queue;
 mod check;
 mod planted;
 mod record;
+mod seg_queue;
 mod spec;
 mod stacks;
 mod waiting;

@@ -1,0 +1,520 @@
+//! Segments of two slots: values come once and in order, "empty" and "closed" are true, and what was
+//! reclaimed is used again by nobody who still looks at it.
+//!
+//! The slots' values are watched cells, so two threads in one slot fail any of these models. Most
+//! have [`Keep`], which reclaims nothing; those that are about reclamation have hazard pointers.
+
+use std::sync::Arc;
+
+use lockwork::model::{Explore, thread};
+use lockwork::model_raw::{Keep, PopError, Segments};
+use lockwork::queue::SegQueue;
+use lockwork::queue::reclaim::{Hazard, Reclaim};
+
+use crate::support::{Watched, beside};
+
+/// A queue that holds these values.
+fn queue<R: Reclaim>(values: &[u32]) -> Arc<SegQueue<u32, R>> {
+    let queue = SegQueue::with_reclaim();
+    for &value in values {
+        queue.push(value);
+    }
+    Arc::new(queue)
+}
+
+/// All values that are left.
+fn rest<R: Reclaim>(queue: &SegQueue<u32, R>) -> Vec<u32> {
+    std::iter::from_fn(|| queue.pop()).collect()
+}
+
+fn pop_at_last<R: Reclaim>(queue: &SegQueue<u32, R>) -> u32 {
+    loop {
+        match queue.pop() {
+            Some(value) => return value,
+            None => thread::yield_now(),
+        }
+    }
+}
+
+// One thread at each end.
+
+/// What came before the push is seen after the pop, in the first segment and in the second.
+fn hands_over(before: usize) -> impl Fn() -> Option<u32> + Send + Sync + 'static {
+    move || {
+        let queue = Arc::new(SegQueue::<Watched, Keep>::with_reclaim());
+        for _ in 0..before {
+            queue.push(Watched::new(9));
+        }
+        let producer = beside(&queue, |queue| {
+            let watched = Watched::new(0);
+            watched.set(1);
+            queue.push(watched);
+        });
+        for _ in 0..before {
+            queue.pop().unwrap();
+        }
+        let seen = queue.pop().map(|watched| watched.get());
+        producer.join().unwrap();
+        seen
+    }
+}
+
+#[test]
+fn hand_over() {
+    Explore::new("segments, hand-over")
+        .preemptions(3)
+        .at_least(100)
+        .run(&[None, Some(1)], hands_over(0));
+}
+
+#[test]
+fn hand_over_by_slot() {
+    Explore::new("segments, hand-over by a slot")
+        .preemptions(3)
+        .at_least(100)
+        .run(&[None, Some(1)], hands_over(1));
+}
+
+#[test]
+fn hand_over_by_segment() {
+    Explore::new("segments, hand-over by a segment")
+        .preemptions(3)
+        .at_least(100)
+        .run(&[None, Some(1)], hands_over(2));
+}
+
+/// A popper that loses patience, and a pusher that comes at that moment: whatever the verdict, the
+/// value is popped once.
+#[test]
+fn poison_race() {
+    Explore::new("segments, poison race").preemptions(3).at_least(100).run(
+        &[(None, vec![2]), (Some(2), vec![])],
+        || {
+            let queue = queue::<Keep>(&[1]);
+            let producer = beside(&queue, |queue| queue.push(2));
+            assert_eq!(queue.pop(), Some(1));
+            let popped = queue.pop();
+            producer.join().unwrap();
+            (popped, rest(&queue))
+        },
+    );
+}
+
+/// Values of one producer keep their order, over several segments.
+fn in_order<R: Reclaim>(values: u32) -> impl Fn() + Send + Sync + 'static {
+    move || {
+        let queue = queue::<R>(&[]);
+        let producer = beside(&queue, move |queue| (0..values).for_each(|v| queue.push(v)));
+        for value in 0..values {
+            assert_eq!(pop_at_last(&queue), value, "out of order");
+        }
+        producer.join().unwrap();
+        assert!(queue.is_empty());
+    }
+}
+
+#[test]
+fn over_segments() {
+    Explore::new("segments, in order").preemptions(2).at_least(300).run(&[()], in_order::<Keep>(4));
+}
+
+#[test]
+fn over_segments_with_hazards() {
+    Explore::new("segments, in order, hazards")
+        .preemptions(1)
+        .at_least(100)
+        .run(&[()], in_order::<Hazard>(6));
+}
+
+// Several threads at one end.
+
+/// Two first pushes: one makes the first segment.
+#[test]
+fn first_pushes() {
+    Explore::new("segments, first pushes").preemptions(2).at_least(50).run(
+        &[vec![1, 2], vec![2, 1]],
+        || {
+            let queue = queue::<Keep>(&[]);
+            let other = beside(&queue, |queue| queue.push(1));
+            queue.push(2);
+            other.join().unwrap();
+            rest(&queue)
+        },
+    );
+}
+
+/// A push that sees the other's first one as done is behind it; a pop sees both.
+#[test]
+fn first_push_and_pop() {
+    Explore::new("segments, first push and pop").preemptions(3).at_least(100).run(
+        &[(Some(1), vec![2]), (Some(2), vec![1])],
+        || {
+            let queue = queue::<Keep>(&[]);
+            let other = beside(&queue, |queue| queue.push(1));
+            queue.push(2);
+            let popped = queue.pop();
+            other.join().unwrap();
+            (popped, rest(&queue))
+        },
+    );
+}
+
+/// Three threads at the end of a segment: each brings one along, or takes a slot of another's.
+#[test]
+fn three_at_segment_end() {
+    Explore::new("segments, three at the end").preemptions(2).at_least(500).run(&[15], || {
+        let queue = queue::<Keep>(&[1, 2]);
+        let others = [4, 8].map(|v| beside(&queue, move |queue| queue.push(v)));
+        assert_eq!(queue.pop(), Some(1));
+        assert_eq!(queue.pop(), Some(2));
+        let third = queue.pop();
+        for other in others {
+            other.join().unwrap();
+        }
+        rest(&queue).into_iter().chain(third).sum::<u32>() + 3
+    });
+}
+
+#[test]
+fn two_pops_of_one_value() {
+    Explore::new("segments, pop and pop").preemptions(3).at_least(50).run(
+        &[(Some(1), None), (None, Some(1))],
+        || {
+            let queue = queue::<Keep>(&[1]);
+            let other = beside(&queue, |queue| queue.pop());
+            let second = queue.pop();
+            (other.join().unwrap(), second)
+        },
+    );
+}
+
+/// A slot whose pusher is late, and two poppers: one gives it up, or finds it full, and the other
+/// one agrees.
+#[test]
+fn two_poppers_and_a_late_pusher() {
+    Explore::new("segments, two poppers, late pusher").preemptions(3).at_least(500).run(
+        &[1],
+        || {
+            let queue = queue::<Keep>(&[]);
+            let other = beside(&queue, |queue| queue.pop());
+            let producer = beside(&queue, |queue| queue.push(1));
+            let popped = queue.pop();
+            producer.join().unwrap();
+            let all = [popped, other.join().unwrap()];
+            rest(&queue).into_iter().chain(all.into_iter().flatten()).sum::<u32>()
+        },
+    );
+}
+
+/// The same where the segment is there already, and the values are watched.
+#[test]
+fn verdict_is_agreed_on() {
+    Explore::new("segments, verdict").preemptions(2).at_least(500).run(&[1], || {
+        let queue = Arc::new(SegQueue::<Watched, Keep>::with_reclaim());
+        queue.push(Watched::new(0));
+        drop(queue.pop());
+        let other = beside(&queue, |queue| queue.pop().map_or(0, |watched| watched.get()));
+        let producer = beside(&queue, |queue| {
+            let watched = Watched::new(0);
+            watched.set(1);
+            queue.push(watched);
+        });
+        let popped = queue.pop().map_or(0, |watched| watched.get());
+        producer.join().unwrap();
+        let popped = popped + other.join().unwrap();
+        popped + std::iter::from_fn(|| queue.pop()).map(|watched| watched.get()).sum::<u32>()
+    });
+}
+
+// Empty.
+
+/// The own push is over, so the queue is not empty, even if another push that has the place in
+/// front of it is not.
+#[test]
+fn not_empty_after_a_push() {
+    Explore::new("segments, falsely empty").preemptions(3).at_least(100).run(
+        &[(Some(1), vec![2]), (Some(2), vec![1])],
+        || {
+            let queue = queue::<Keep>(&[9]);
+            assert_eq!(queue.pop(), Some(9));
+            let other = beside(&queue, |queue| queue.push(1));
+            queue.push(2);
+            let popped = queue.pop();
+            other.join().unwrap();
+            (popped, rest(&queue))
+        },
+    );
+}
+
+/// Two queues, two threads: each pushes to its own and then asks the other. At least one comes
+/// second, and sees what the first did.
+fn one_sees_the_other(
+    before: &'static [u32],
+    finds_empty: fn(&SegQueue<u32, Keep>) -> bool,
+) -> impl Fn() -> (bool, bool) + Send + Sync + 'static {
+    move || {
+        let queues = Arc::new([0, 1].map(|_| {
+            let queue = SegQueue::<u32, Keep>::with_reclaim();
+            for &value in before {
+                queue.push(value);
+                queue.pop();
+            }
+            queue
+        }));
+        let other = beside(&queues, move |queues| {
+            queues[0].push(1);
+            finds_empty(&queues[1])
+        });
+        queues[1].push(1);
+        let empty = finds_empty(&queues[0]);
+        (other.join().unwrap(), empty)
+    }
+}
+
+const NOT_BOTH: &[(bool, bool)] = &[(false, false), (false, true), (true, false)];
+
+#[test]
+fn empty_and_empty() {
+    Explore::new("segments, empty and empty")
+        .preemptions(2)
+        .at_least(50)
+        .run(NOT_BOTH, one_sees_the_other(&[9], |queue| queue.pop().is_none()));
+}
+
+#[test]
+fn empty_and_empty_slowly() {
+    let slowly = |queue: &SegQueue<u32, Keep>| queue.pop_many(&mut Vec::with_capacity(4), 1) == 0;
+    Explore::new("segments, empty and empty, in a batch")
+        .preemptions(2)
+        .at_least(50)
+        .run(NOT_BOTH, one_sees_the_other(&[9], slowly));
+}
+
+#[test]
+fn empty_and_empty_at_segment_end() {
+    Explore::new("segments, empty and empty at the end")
+        .preemptions(2)
+        .at_least(50)
+        .run(NOT_BOTH, one_sees_the_other(&[8, 9], |queue| queue.pop().is_none()));
+}
+
+#[test]
+fn empty_and_empty_at_first() {
+    Explore::new("segments, empty and empty at first")
+        .preemptions(2)
+        .at_least(50)
+        .run(NOT_BOTH, one_sees_the_other(&[], |queue| queue.pop().is_none()));
+}
+
+#[test]
+fn is_empty_and_is_empty() {
+    Explore::new("segments, is_empty")
+        .preemptions(2)
+        .at_least(50)
+        .run(NOT_BOTH, one_sees_the_other(&[9], |queue| queue.is_empty()));
+}
+
+/// With one value more than threads that take one and put it back, nobody finds nothing; segments
+/// are used again meanwhile.
+#[test]
+fn never_empty_while_segments_are_reused() {
+    Explore::new("segments, never empty").preemptions(1).at_least(100).run(&[()], || {
+        let queue = queue::<Hazard>(&[1, 2]);
+        let turn = |queue: &SegQueue<u32>| {
+            for _ in 0..2 {
+                queue.push(queue.pop().expect("there is one more than there are threads"));
+            }
+        };
+        let other = beside(&queue, turn);
+        turn(&queue);
+        other.join().unwrap();
+        let mut left = rest(&queue);
+        left.sort_unstable();
+        assert_eq!(left, [1, 2]);
+    });
+}
+
+// Reclamation.
+
+/// A reader on its way to a segment that is retired and used again under it.
+#[test]
+fn protect_and_reuse() {
+    Explore::new("hazard, protect and reuse").preemptions(2).at_least(200).run(&[36], || {
+        let queue = queue::<Hazard>(&[1, 2, 3, 4]);
+        let popper = beside(&queue, |queue| queue.pop().unwrap_or(0));
+        let mut sum = 0;
+        for value in 5..=8 {
+            sum += queue.pop().unwrap_or(0);
+            queue.push(value);
+        }
+        sum + popper.join().unwrap() + rest(&queue).into_iter().sum::<u32>()
+    });
+}
+
+/// The same for a pusher, who finds the last segment.
+#[test]
+fn push_and_reuse() {
+    Explore::new("hazard, push and reuse").preemptions(2).at_least(200).run(&[22], || {
+        let queue = queue::<Hazard>(&[1, 2]);
+        let pusher = beside(&queue, |queue| queue.push(10));
+        let mut sum = 0;
+        for value in [2, 3, 4] {
+            sum += queue.pop().unwrap_or(0);
+            queue.push(value);
+        }
+        pusher.join().unwrap();
+        sum + rest(&queue).into_iter().sum::<u32>()
+    });
+}
+
+/// Two threads after another use one record.
+#[test]
+fn record_goes_from_thread_to_thread() {
+    Explore::new("hazard, records").preemptions(1).at_least(20).run(&[vec![1, 2]], || {
+        let queue = queue::<Hazard>(&[]);
+        let first = beside(&queue, |queue| queue.push(1));
+        let second = beside(&queue, |queue| queue.push(2));
+        first.join().unwrap();
+        second.join().unwrap();
+        let mut values = rest(&queue);
+        values.sort_unstable();
+        values
+    });
+}
+
+// Closing.
+
+type Closed = (bool, bool, Result<u32, bool>, Vec<u32>);
+
+/// A push is refused, or popped before the queue says that it is closed.
+fn close_push_pop(before: &'static [u32]) -> impl Fn() -> Closed + Send + Sync + 'static {
+    move || {
+        let queue = Arc::new(Segments::<u32, Keep>::new());
+        for &value in before {
+            queue.push(value).unwrap();
+            queue.pop().unwrap();
+        }
+        let pusher = beside(&queue, |queue| queue.push(1).is_ok());
+        let closer = beside(&queue, |queue| queue.close());
+        let popped = queue.pop().map_err(|error| error == PopError::Closed);
+        let (pushed, closed) = (pusher.join().unwrap(), closer.join().unwrap());
+        assert!(queue.is_closed() && queue.push(2).is_err());
+        let mut left = Vec::new();
+        let end = loop {
+            match queue.pop() {
+                Ok(value) => left.push(value),
+                Err(end) => break end,
+            }
+        };
+        assert_eq!(end, PopError::Closed);
+        (pushed, closed, popped, left)
+    }
+}
+
+/// How it may end: "closed" is never said while the value is still to come.
+fn closed() -> [Closed; 4] {
+    [
+        (true, true, Ok(1), vec![]),
+        (true, true, Err(false), vec![1]),
+        (false, true, Err(false), vec![]),
+        (false, true, Err(true), vec![]),
+    ]
+}
+
+#[test]
+fn close_push_and_pop() {
+    Explore::new("segments, close")
+        .preemptions(2)
+        .at_least(500)
+        .run(&closed(), close_push_pop(&[9]));
+}
+
+#[test]
+fn close_push_and_pop_at_segment_end() {
+    Explore::new("segments, close at the end")
+        .preemptions(2)
+        .at_least(500)
+        .run(&closed(), close_push_pop(&[8, 9]));
+}
+
+#[test]
+fn close_push_and_pop_at_first() {
+    Explore::new("segments, close at first")
+        .preemptions(2)
+        .at_least(500)
+        .run(&closed(), close_push_pop(&[]));
+}
+
+/// What the closer did before is seen by who finds the queue closed.
+#[test]
+fn close_publishes() {
+    for before in [0, 1, 2] {
+        Explore::new("segments, close publishes").preemptions(3).at_least(30).run(
+            &[None, Some(1)],
+            move || {
+                let shared = Arc::new((Segments::<u32, Keep>::new(), Watched::new(0)));
+                for _ in 0..before {
+                    shared.0.push(9).unwrap();
+                    shared.0.pop().unwrap();
+                }
+                let closer = beside(&shared, |(queue, watched)| {
+                    watched.set(1);
+                    queue.close();
+                });
+                let closed = match shared.0.push(1) {
+                    Ok(()) => {
+                        shared.0.pop().unwrap();
+                        shared.0.pop() == Err(PopError::Closed)
+                    }
+                    Err(_) => true,
+                };
+                let seen = closed.then(|| shared.1.get());
+                closer.join().unwrap();
+                seen
+            },
+        );
+    }
+}
+
+/// One of two closers was the first.
+#[test]
+fn close_and_close() {
+    Explore::new("segments, close and close").preemptions(2).at_least(50).run(
+        &[(false, true), (true, false)],
+        || {
+            let queue = Arc::new(Segments::<u32, Keep>::new());
+            queue.push(1).unwrap();
+            let other = beside(&queue, |queue| queue.close());
+            let first = queue.close();
+            (other.join().unwrap(), first)
+        },
+    );
+}
+
+// The end of the queue itself.
+
+/// What is left is dropped once, and what was popped is not.
+#[test]
+fn drop_with_values() {
+    Explore::new("segments, drop").preemptions(2).at_least(50).run(&[3], || {
+        let count = Arc::new(std::sync::atomic::AtomicU32::new(0));
+        struct Counted(Arc<std::sync::atomic::AtomicU32>);
+        impl Drop for Counted {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+        let queue = Arc::new(SegQueue::<Counted, Keep>::with_reclaim());
+        for _ in 0..2 {
+            queue.push(Counted(count.clone()));
+        }
+        let pusher = beside(&queue, {
+            let count = count.clone();
+            move |queue| queue.push(Counted(count))
+        });
+        drop(queue.pop());
+        pusher.join().unwrap();
+        drop(queue);
+        count.load(std::sync::atomic::Ordering::Relaxed)
+    });
+}
