@@ -60,6 +60,7 @@
 //! | [`counter::BoundedCounter`], [`counter::Stamped`] | a number with limits; a small value with a stamp | 24 bytes; 8 bytes |
 //! | [`queue::ArrayQueue`] | handing values over, also in batches; says "full" and "empty" at once | |
 //! | [`queue::spsc`] | the same from one thread to another, without locked instructions | |
+//! | [`queue::SegQueue`] | handing values over, without a bound; lock-free | |
 //! | [`queue::BlockingQueue`] | handing values over; sleeps, with deadlines; can be closed | |
 //! | [`queue::channel`] | the same, by two ends that close when they are dropped | |
 //! | [`stack::ArrayStack`], [`stack::TaggedStack`] | keeping values for whoever comes next; lock-free, in batches too | |
@@ -110,6 +111,7 @@
 //! | `alloc` | through `std` | [`queue`], [`stack`], [`Parker`], [`cancel`], guards and permits that own an `Arc` |
 //! | `lock_api` | no | `RawMutex`, `RawRwLock`, `RawCondvar` and the others, for the types of `lock_api` 0.5; needs Rust 1.95 and implies `std` |
 //! | `serde` | no | `Serialize` and `Deserialize` for the locks that hold data: as what they hold |
+//! | `epoch` | no | `queue::reclaim::Epoch`: [`queue::SegQueue`] with crossbeam-epoch, to compare with; implies `std` |
 //! | `loom` | no | with `--cfg loom`: all types on loom's model of memory, constructors no longer `const`; without that, nothing |
 //!
 //! Without features the crate needs neither `std` nor an allocator, and has [`Mutex`],

@@ -185,6 +185,7 @@ impl<T, I: ExactSizeIterator<Item = T>> Batch<T, I> {
     }
 }
 
+#[allow(dead_code, reason = "as `close`")]
 fn end() -> *mut Header {
     ptr::without_provenance_mut(END)
 }
@@ -334,6 +335,7 @@ impl<T, R: Reclaim> Segments<T, R> {
 
     /// Refuses pushes from now on, and says whether it did not already. Pops find what was pushed
     /// before.
+    #[allow(dead_code, reason = "for queues that wait, which are built on this one")]
     pub fn close(&self) -> bool {
         let guard = R::enter();
         loop {
@@ -543,7 +545,7 @@ impl<T, R: Reclaim> Segments<T, R> {
         if next.addr() == END {
             return self.mark_last(from);
         }
-        let order = ord!("segments.a/move-last", Release); // Release: row a.
+        let order = ord!("segments.a", Release); // Release: row a.
         let _ = self.last.compare_exchange(from, next, order, Relaxed);
     }
 

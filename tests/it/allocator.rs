@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use lockwork::cancel::CancelToken;
-use lockwork::queue::{Ahead, ArrayQueue, BlockingQueue, channel, spsc};
+use lockwork::queue::{Ahead, ArrayQueue, BlockingQueue, SegQueue, channel, spsc};
 use lockwork::rwlock::{Lock, ReadGuard};
 use lockwork::{
     Condvar, Deadline, FairMutex, FairSemaphore, Mutex, MutexGuard, Parker, RecursiveRwLock,
@@ -378,4 +378,30 @@ fn stacks_allocate_when_they_are_made() {
         drop(array.pop_all());
     });
     assert_eq!(used, 0);
+}
+
+/// A queue without a bound uses its segments again: nothing for as long as it stays short.
+#[test]
+fn an_unbounded_queue_allocates_while_it_grows() {
+    let queue = SegQueue::new();
+    assert_eq!(allocations(|| assert_eq!(queue.pop(), None::<usize>)), 0, "it has nothing yet");
+    let rounds = 10 * SegQueue::<usize>::places_per_segment();
+    let some_rounds = || {
+        for i in 0..rounds {
+            queue.push(i);
+            assert_eq!(queue.pop(), Some(i));
+        }
+    };
+    assert!(allocations(some_rounds) <= 5, "segments, and the thread's record");
+    assert_eq!(allocations(some_rounds), 0);
+    let mut batch = Vec::with_capacity(64);
+    let batches = || {
+        for _ in 0..rounds / 16 {
+            batch.extend(0..64);
+            queue.push_many(&mut batch);
+            assert_eq!(queue.pop_many(&mut batch, 64), 64);
+            batch.clear();
+        }
+    };
+    assert_eq!(allocations(batches), 0);
 }

@@ -19,6 +19,7 @@ use lockwork::queue::{
     ArrayQueue, BlockingQueue, Drain, IntoIter, PopError, PushError, PushErrorReason, TryIter,
     TryPopError, TryPushError, channel,
 };
+use lockwork::queue::{SegIntoIter, SegQueue};
 use lockwork::rt::RtError;
 use lockwork::semaphore::{AcquireError, Closed, Full, TryAcquireError};
 use lockwork::{
@@ -371,6 +372,15 @@ fn stacks() {
     assert!(has!(Rest<Silent>: Error) && has!(Rest<Movable>: Send));
 }
 
+#[test]
+fn unbounded_queues() {
+    assert!(has!(SegQueue<Movable>: Send) && has!(SegQueue<Movable>: Sync));
+    assert!(has!(SegIntoIter<Movable>: Send));
+    assert!(!has!(SegQueue<Neither>: Send) && !has!(SegQueue<Neither>: Sync));
+    assert!(!has!(SegQueue<Shareable>: Sync) && !has!(SegIntoIter<Neither>: Send));
+    assert!(has!(SegQueue<Movable>: UnwindSafe) && has!(SegQueue<Movable>: RefUnwindSafe));
+}
+
 /// Types are shown without asking anything of what is in them; a mutex shows its data.
 #[test]
 fn debug_without_debug() {
@@ -378,6 +388,7 @@ fn debug_without_debug() {
     assert!(has!(Mutex<u8>: Debug) && !has!(Mutex<Silent>: Debug));
     assert!(has!(ArrayQueue<Silent>: Debug));
     assert!(has!(IntoIter<Silent>: Debug));
+    assert!(has!(SegQueue<Silent>: Debug) && has!(SegIntoIter<Silent>: Debug));
     assert!(has!(BlockingQueue<Silent>: Debug));
     assert!(has!(PushError<Silent>: Debug));
     assert!(has!(JoinHandle<Silent>: Debug));

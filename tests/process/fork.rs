@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-use lockwork::queue::{ArrayQueue, BlockingQueue, PopError};
+use lockwork::queue::{ArrayQueue, BlockingQueue, PopError, SegQueue};
 use lockwork::rwlock::Lock;
 use lockwork::{
     Barrier, BarrierError, Condvar, CondvarAny, Event, FairMutex, FairMutexGuard, FairSemaphore,
@@ -66,6 +66,7 @@ pub(crate) const CASES: &[Case] = &[
     ("fork::a_barrier", a_barrier),
     ("fork::queues_at_rest", queues_at_rest),
     ("fork::queues_with_sleepers", queues_with_sleepers),
+    ("fork::an_unbounded_queue_in_use", an_unbounded_queue_in_use),
 ];
 
 /// Mutual exclusion and wake-ups among the threads of this process.
@@ -1187,5 +1188,33 @@ fn queues_with_sleepers() -> Outcome {
         producer.join().unwrap().unwrap();
     });
     assert_eq!(full.pop(), Ok(1));
+    Outcome::Passed
+}
+
+/// Whatever other threads are in the middle of, a child goes on: to it, those are threads that have
+/// stopped. What each of them had in hand is missing, one value at most.
+fn an_unbounded_queue_in_use() -> Outcome {
+    let queue = SegQueue::new();
+    let over = AtomicBool::new(false);
+    thread::scope(|s| {
+        for _ in 0..3 {
+            s.spawn(|| {
+                while !over.load(Relaxed) {
+                    queue.push(1_u64);
+                    queue.pop();
+                }
+            });
+        }
+        for _ in 0..scaled(100) {
+            fork(|| {
+                let places = 3 * SegQueue::<u64>::places_per_segment() as u64;
+                assert!(queue.try_iter().count() <= 3, "one for each of the others");
+                (0..places).for_each(|i| queue.push(i));
+                assert!(queue.try_iter().eq(0..places));
+                assert!(queue.is_empty());
+            });
+        }
+        over.store(true, Relaxed);
+    });
     Outcome::Passed
 }

@@ -21,11 +21,15 @@ mod fork;
 #[cfg(all(not(loom), feature = "std"))]
 mod forking;
 #[cfg(all(not(loom), feature = "std"))]
+<<<<<<< HEAD
 mod pi_kernel;
 #[cfg(all(not(loom), feature = "std"))]
 mod pi_refusals;
 #[cfg(all(not(loom), feature = "std"))]
 mod pi_relock;
+=======
+mod frozen;
+>>>>>>> 423ba9b (mutants: names of segments)
 #[cfg(all(not(loom), feature = "std"))]
 mod pool;
 #[cfg(all(not(loom), feature = "std"))]
@@ -51,6 +55,7 @@ mod wait_any;
 fn main() -> std::process::ExitCode {
     runner::main(&[
         fork::CASES,
+        frozen::CASES,
         cancel::CASES,
         channel::CASES,
         counter::CASES,

@@ -27,21 +27,35 @@ use core::ptr;
 
 use super::Free;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
-use crate::primitive::{AtomicPtr, AtomicU32, model_const_fn, ord};
+use crate::primitive::{AtomicPtr, AtomicU32, UnsafeCell, model_const_fn, ord};
 
 /// What every node begins with; a retired node's is used by one thread at a time.
 #[repr(C)]
-#[derive(Debug)]
 pub struct Header {
     /// The next node of a list of retired ones.
     pub(super) link: Cell<*mut Header>,
     /// Whether somebody was seen looking at it.
     pub(super) in_use: Cell<bool>,
+    /// Written to when the node is taken for spare, read by all who use it: the model sees whether
+    /// these are ordered. Nothing in the program that ships.
+    life: UnsafeCell<()>,
 }
 
 impl Header {
-    pub const fn new() -> Self {
-        Self { link: Cell::new(ptr::null_mut()), in_use: Cell::new(false) }
+    model_const_fn! {
+        pub const fn new() -> Self {
+            Self {
+                link: Cell::new(ptr::null_mut()),
+                in_use: Cell::new(false),
+                life: UnsafeCell::new(()),
+            }
+        }
+    }
+
+    /// Says that the node is being used.
+    #[inline]
+    pub fn is_used(&self) {
+        drop(self.life.track());
     }
 }
 
@@ -107,6 +121,8 @@ impl Bin {
     ///
     /// The node is this bin's, nobody else has its address, and `free` is its.
     pub unsafe fn keep(&self, node: *mut Header, free: Free) {
+        // SAFETY: the node is the caller's alone.
+        unsafe { (*node).life.with_mut(|_| ()) };
         for place in &self.spares {
             // Release: row c.
             let order = ord!("bin.c", Release);
@@ -212,5 +228,11 @@ impl Iterator for List {
 impl core::fmt::Debug for Bin {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Bin").field("nodes", &self.nodes()).finish_non_exhaustive()
+    }
+}
+
+impl core::fmt::Debug for Header {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Header").finish_non_exhaustive()
     }
 }

@@ -191,7 +191,9 @@ impl<T> Ref<T> {
     #[inline]
     fn words(&self) -> &Segment<T> {
         // SAFETY: the segment lives (contract of `new`), and its words are only ever shared.
-        unsafe { &*self.0 }
+        let words = unsafe { &*self.0 };
+        words.header.is_used();
+        words
     }
 
     /// A slot, by its number, which has to be below the number of slots.

@@ -1,0 +1,212 @@
+//! One thread is stopped inside an operation, at each of its instructions in turn (in a build that
+//! is not optimized, at every seventh), and the others go on: what "lock-free" promises, asked of the very code that ships.
+//!
+//! The processor's trap flag interrupts the thread after each instruction; the handler of the signal
+//! counts them, and at the one that was chosen does not return until it is told to.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lockwork::queue::{ArrayQueue, SegQueue};
+
+use super::runner::{Case, Outcome};
+
+pub(crate) const CASES: &[Case] = &[
+    ("frozen::in_a_push", || frozen::<SegQueue<u64>>(Inside::Push, true)),
+    ("frozen::in_a_pop", || frozen::<SegQueue<u64>>(Inside::Pop, true)),
+    ("frozen::the_test_notices", || frozen::<ArrayQueue<u64>>(Inside::Push, false)),
+    ("frozen::the_test_notices_crossbeam", || {
+        frozen::<crossbeam_queue::SegQueue<u64>>(Inside::Push, false)
+    }),
+];
+
+#[derive(Clone, Copy)]
+enum Inside {
+    Push,
+    Pop,
+}
+
+trait Queue: Sync {
+    /// The places of a segment: operations of interest begin just before the end of one.
+    const PLACES: usize;
+
+    fn new() -> Self;
+    fn put(&self, value: u64);
+    fn take(&self) -> Option<u64>;
+}
+
+impl Queue for SegQueue<u64> {
+    const PLACES: usize = 512;
+
+    fn new() -> Self {
+        assert_eq!(Self::places_per_segment(), Self::PLACES);
+        Self::new()
+    }
+    fn put(&self, value: u64) {
+        self.push(value);
+    }
+    fn take(&self) -> Option<u64> {
+        self.pop()
+    }
+}
+
+impl Queue for crossbeam_queue::SegQueue<u64> {
+    const PLACES: usize = 31;
+
+    fn new() -> Self {
+        Self::new()
+    }
+    fn put(&self, value: u64) {
+        self.push(value);
+    }
+    fn take(&self) -> Option<u64> {
+        self.pop()
+    }
+}
+
+impl Queue for ArrayQueue<u64> {
+    const PLACES: usize = 64;
+
+    fn new() -> Self {
+        Self::new(Self::PLACES)
+    }
+    fn put(&self, value: u64) {
+        self.push(value).expect("there is room");
+    }
+    fn take(&self) -> Option<u64> {
+        self.pop()
+    }
+}
+
+/// A program that was not optimized has many times the instructions: some of them will do.
+const STRIDE: u64 = if cfg!(debug_assertions) { 7 } else { 1 };
+
+/// Instructions of the operation so far.
+static STEPS: AtomicU64 = AtomicU64::new(0);
+/// The one to stop at.
+static STOP_AT: AtomicU64 = AtomicU64::new(0);
+static STOPPED: AtomicBool = AtomicBool::new(false);
+static GO_ON: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn step(_signal: i32) {
+    if STEPS.fetch_add(1, SeqCst) + 1 == STOP_AT.load(SeqCst) {
+        STOPPED.store(true, SeqCst);
+        while !GO_ON.load(SeqCst) {
+            std::hint::spin_loop();
+            // SAFETY: no arguments, no memory.
+            unsafe { libc::sched_yield() };
+        }
+    }
+}
+
+/// Runs `body` step by step.
+#[cfg(target_arch = "x86_64")]
+fn stepping<T>(body: impl FnOnce() -> T) -> T {
+    // SAFETY: sets the trap flag, and nothing else; the stack is as it was afterwards. The handler
+    // of the signal that follows each instruction is installed.
+    unsafe {
+        std::arch::asm!("pushfq", "or qword ptr [rsp], 0x100", "popfq");
+    }
+    let result = body();
+    // SAFETY: clears it.
+    unsafe {
+        std::arch::asm!("pushfq", "and qword ptr [rsp], 0xfffffffffffffeff", "popfq");
+    }
+    result
+}
+
+#[cfg(target_arch = "x86_64")]
+fn frozen<Q: Queue>(inside: Inside, lock_free: bool) -> Outcome {
+    // SAFETY: the handler touches atomics only, and makes a system call that may be made there.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = step as *const () as usize;
+        action.sa_flags = libc::SA_RESTART;
+        assert_eq!(libc::sigaction(libc::SIGTRAP, &raw const action, std::ptr::null_mut()), 0);
+    }
+    let mut stopped_others = 0;
+    // In the middle of a segment; with its last slots; and past its end.
+    for before in [1, Q::PLACES - 2, Q::PLACES - 1, Q::PLACES] {
+        let mut stop_at = 1;
+        while stop_one::<Q>(inside, before, stop_at, &mut stopped_others, lock_free) {
+            stop_at += STRIDE;
+        }
+        assert!(stop_at > 20, "{stop_at} instructions make no operation");
+    }
+    assert_eq!(stopped_others == 0, lock_free, "stopped the others at {stopped_others} places");
+    Outcome::Passed
+}
+
+/// Stops one thread there; `false` if its operation has fewer instructions.
+#[cfg(target_arch = "x86_64")]
+fn stop_one<Q: Queue>(
+    inside: Inside,
+    before: usize,
+    stop_at: u64,
+    stopped_others: &mut usize,
+    lock_free: bool,
+) -> bool {
+    let queue = Q::new();
+    // Segments for later, so that nobody is stopped inside the allocator, which has locks.
+    for i in 0..4 * Q::PLACES + before {
+        queue.put(i as u64);
+        assert_eq!(queue.take(), Some(i as u64));
+    }
+    if matches!(inside, Inside::Pop) {
+        queue.put(7);
+    }
+    STEPS.store(0, SeqCst);
+    STOP_AT.store(stop_at, SeqCst);
+    STOPPED.store(false, SeqCst);
+    GO_ON.store(false, SeqCst);
+    let over = AtomicUsize::new(0);
+    let (mut late, mut was_stopped) = (false, true);
+    thread::scope(|s| {
+        let (queue, over) = (&queue, &over);
+        let one = s.spawn(move || {
+            // Its first operation is another one: a thread's first allocates.
+            queue.put(8);
+            let taken = queue.take();
+            match inside {
+                Inside::Push => stepping(|| queue.put(9)),
+                Inside::Pop => drop(stepping(|| queue.take())),
+            }
+            taken
+        });
+        while !STOPPED.load(SeqCst) && !one.is_finished() {
+            thread::yield_now();
+        }
+        was_stopped = STOPPED.load(SeqCst);
+        let others: [_; 2] = std::array::from_fn(|_| {
+            s.spawn(move || {
+                let mut found = 0;
+                for i in 0..Q::PLACES {
+                    queue.put(i as u64);
+                    found += usize::from(queue.take().is_some());
+                }
+                over.fetch_add(1, SeqCst);
+                found
+            })
+        });
+        let start = Instant::now();
+        // Who has to go on may take any time for that; who is expected not to gets a while.
+        while over.load(SeqCst) < 2 && (lock_free || start.elapsed() < Duration::from_millis(200)) {
+            thread::yield_now();
+        }
+        late = over.load(SeqCst) < 2;
+        GO_ON.store(true, SeqCst);
+        one.join().unwrap();
+        let found: usize = others.map(|other| other.join().unwrap()).iter().sum();
+        // Each took after it had put; the stopped one has one value in hand, or has put one.
+        assert!(found + 1 >= 2 * Q::PLACES, "{found} of {}", 2 * Q::PLACES);
+    });
+    *stopped_others += usize::from(late);
+    let noticed = late && !lock_free;
+    was_stopped && !noticed
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn frozen<Q: Queue>(_inside: Inside, _lock_free: bool) -> Outcome {
+    Outcome::Skipped("no trap flag that a program may set".into())
+}
