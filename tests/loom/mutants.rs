@@ -420,7 +420,6 @@ const MUTANTS: &[Row] = &[
     Row("packet.wake", "a finished task wakes nobody", "pool::submit_and_join"),
     Row("worker.wake", "the last worker wakes nobody", "pool::submit_against_shutdown"),
 
-<<<<<<< HEAD
     Row("stripes.a", "the words are found before they are made", "counter::first_additions"),
     Row("stripes.b", "who finds the words does not see how they were made",
         "counter::first_additions"),
@@ -453,7 +452,6 @@ const MUTANTS: &[Row] = &[
     Row("stamped.b/release", "a change does not publish", "counter::stamped_publishes"),
     Row("stamped.keep-stamp", "a value that came back is taken for the one that was there",
         "counter::stamps_tell"),
-=======
     Row("bin.a", "a retired segment is found with stale links",
         "seg_queue::over_segments_with_hazards"),
     Row("bin.b", "who takes retired segments does not see their links",
@@ -519,7 +517,6 @@ const MUTANTS: &[Row] = &[
     Row("slot.g/q", "the same by who was about to suspect", "seg_queue::verdict_is_agreed_on"),
     Row("slot.g/r", "the same by who was about to decide", "seg_queue::verdict_is_agreed_on"),
     Row("slot.plead", "a pusher takes a dead slot for a full one", "seg_queue::poison_race"),
->>>>>>> 423ba9b (mutants: names of segments)
 ];
 
 /// Sources whose orderings have no mutants, and why.

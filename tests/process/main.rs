@@ -21,15 +21,13 @@ mod fork;
 #[cfg(all(not(loom), feature = "std"))]
 mod forking;
 #[cfg(all(not(loom), feature = "std"))]
-<<<<<<< HEAD
+mod frozen;
+#[cfg(all(not(loom), feature = "std"))]
 mod pi_kernel;
 #[cfg(all(not(loom), feature = "std"))]
 mod pi_refusals;
 #[cfg(all(not(loom), feature = "std"))]
 mod pi_relock;
-=======
-mod frozen;
->>>>>>> 423ba9b (mutants: names of segments)
 #[cfg(all(not(loom), feature = "std"))]
 mod pool;
 #[cfg(all(not(loom), feature = "std"))]
