@@ -646,20 +646,18 @@ impl<T, R: Reclaim> Fresh<'_, T, R> {
             self.waited = true;
             return yield_now();
         }
-        // SAFETY: a spare segment is ours alone, and one from `allocate` anyway.
-        self.segment = Some(match spare {
-            Some(spare) => unsafe {
-                let segment = Ref::new(spare);
-                segment.clean();
-                segment
-            },
-            None => {
-                let segment = Segment::<T>::allocate();
-                bin.count_node();
-                // SAFETY: as above.
-                unsafe { Ref::new(segment.cast()) }
-            }
-        });
+        let Some(spare) = spare else {
+            let segment = Segment::<T>::allocate();
+            bin.count_node();
+            // SAFETY: just made, and ours alone.
+            self.segment = Some(unsafe { Ref::new(segment.cast()) });
+            return;
+        };
+        // SAFETY: a spare segment is ours alone, and one from `allocate`.
+        let segment = unsafe { Ref::new(spare) };
+        // SAFETY: as above.
+        unsafe { segment.clean() };
+        self.segment = Some(segment);
     }
 
     /// Takes the value back and cleans it, after it could not be linked.

@@ -13,13 +13,24 @@ use lockwork::queue::{ArrayQueue, SegQueue};
 use super::runner::{Case, Outcome};
 
 pub(crate) const CASES: &[Case] = &[
-    ("frozen::in_a_push", || frozen::<SegQueue<u64>>(Inside::Push, true)),
-    ("frozen::in_a_pop", || frozen::<SegQueue<u64>>(Inside::Pop, true)),
-    ("frozen::the_test_notices", || frozen::<ArrayQueue<u64>>(Inside::Push, false)),
+    ("frozen::in_a_push", || frozen::<SegQueue<u64>>(Inside::Push, 1, true)),
+    ("frozen::in_a_push_to_a_last_place", || frozen::<SegQueue<u64>>(Inside::Push, LAST, true)),
+    ("frozen::in_a_push_that_needs_a_segment", || {
+        frozen::<SegQueue<u64>>(Inside::Push, LAST + 1, true)
+    }),
+    ("frozen::in_a_pop", || frozen::<SegQueue<u64>>(Inside::Pop, 1, true)),
+    ("frozen::in_a_pop_from_a_last_place", || frozen::<SegQueue<u64>>(Inside::Pop, LAST, true)),
+    ("frozen::in_a_pop_that_retires_a_segment", || {
+        frozen::<SegQueue<u64>>(Inside::Pop, LAST + 1, true)
+    }),
+    ("frozen::the_test_notices", || frozen::<ArrayQueue<u64>>(Inside::Push, 1, false)),
     ("frozen::the_test_notices_crossbeam", || {
-        frozen::<crossbeam_queue::SegQueue<u64>>(Inside::Push, false)
+        frozen::<crossbeam_queue::SegQueue<u64>>(Inside::Push, 1, false)
     }),
 ];
+
+/// With so many operations before it, and one of its thread's own, one has the last place.
+const LAST: usize = <SegQueue<u64> as Queue>::PLACES - 2;
 
 #[derive(Clone, Copy)]
 enum Inside {
@@ -117,7 +128,7 @@ fn stepping<T>(body: impl FnOnce() -> T) -> T {
 }
 
 #[cfg(target_arch = "x86_64")]
-fn frozen<Q: Queue>(inside: Inside, lock_free: bool) -> Outcome {
+fn frozen<Q: Queue>(inside: Inside, before: usize, lock_free: bool) -> Outcome {
     // SAFETY: the handler touches atomics only, and makes a system call that may be made there.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
@@ -125,15 +136,11 @@ fn frozen<Q: Queue>(inside: Inside, lock_free: bool) -> Outcome {
         action.sa_flags = libc::SA_RESTART;
         assert_eq!(libc::sigaction(libc::SIGTRAP, &raw const action, std::ptr::null_mut()), 0);
     }
-    let mut stopped_others = 0;
-    // In the middle of a segment; with its last slots; and past its end.
-    for before in [1, Q::PLACES - 2, Q::PLACES - 1, Q::PLACES] {
-        let mut stop_at = 1;
-        while stop_one::<Q>(inside, before, stop_at, &mut stopped_others, lock_free) {
-            stop_at += STRIDE;
-        }
-        assert!(stop_at > 20, "{stop_at} instructions make no operation");
+    let (mut stopped_others, mut stop_at) = (0, 1);
+    while stop_one::<Q>(inside, before, stop_at, &mut stopped_others, lock_free) {
+        stop_at += STRIDE;
     }
+    assert!(stop_at > 20, "{stop_at} instructions make no operation");
     assert_eq!(stopped_others == 0, lock_free, "stopped the others at {stopped_others} places");
     Outcome::Passed
 }
@@ -149,7 +156,7 @@ fn stop_one<Q: Queue>(
 ) -> bool {
     let queue = Q::new();
     // Segments for later, so that nobody is stopped inside the allocator, which has locks.
-    for i in 0..4 * Q::PLACES + before {
+    for i in 0..3 * Q::PLACES + before {
         queue.put(i as u64);
         assert_eq!(queue.take(), Some(i as u64));
     }
@@ -207,6 +214,6 @@ fn stop_one<Q: Queue>(
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn frozen<Q: Queue>(_inside: Inside, _lock_free: bool) -> Outcome {
+fn frozen<Q: Queue>(_inside: Inside, _before: usize, _lock_free: bool) -> Outcome {
     Outcome::Skipped("no trap flag that a program may set".into())
 }

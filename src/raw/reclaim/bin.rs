@@ -55,7 +55,7 @@ impl Header {
     /// Says that the node is being used.
     #[inline]
     pub fn is_used(&self) {
-        drop(self.life.track());
+        self.life.track().end();
     }
 }
 
