@@ -151,7 +151,7 @@ fn frozen<Q: Queue>(inside: Inside, before: usize, lock_free: bool) -> Outcome {
     let (mut stopped_others, mut stop_at) = (0, 1);
     while stop_one::<Q>(inside, before, stop_at, &mut stopped_others, lock_free) {
         // Beyond that it is in a loop over all places of a segment.
-        stop_at += if stop_at < 3000 { STRIDE } else { stop_at / 8 };
+        stop_at += if stop_at < 3000 { STRIDE } else { stop_at / 2 };
     }
     assert!(stop_at > 20, "{stop_at} instructions make no operation");
     assert_eq!(stopped_others == 0, lock_free, "stopped the others at {stopped_others} places");
