@@ -1,4 +1,4 @@
-//! One place for one value: filled by who has its ticket, or given up by who waits in vain for that.
+//! One place for one value: filled by who has its ticket, or given up by who waits in vain.
 //!
 //! # State words
 //!
