@@ -94,8 +94,8 @@
 //!
 //! Every operation protects the segment that it found in `first` or `last` (`reclaim`), and uses no
 //! other, except to set these words to its next one. Segments are removed from both words before
-//! they are retired (invariant 2). A compare-exchange from a protected segment cannot be deceived by
-//! one used again, as that one is not used again while it is protected.
+//! they are retired (invariant 2). A compare-exchange from a protected segment cannot be deceived
+//! by one used again, as that one is not used again while it is protected.
 //!
 //! # Garbage
 //!

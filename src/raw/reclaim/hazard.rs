@@ -45,8 +45,9 @@
 //!
 //! # Fork
 //!
-//! A child has the records of all threads of its parent, as they were. Those of threads that it does
-//! not have are never given back, and a node that one of them was looking at is never used again.
+//! A child has the records of all threads of its parent, as they were. Those of threads that it
+//! does not have are never given back, and a node that one of them was looking at is never used
+//! again.
 //!
 //! # Orderings
 //!
