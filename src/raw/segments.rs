@@ -551,8 +551,8 @@ impl<T, R: Reclaim> Segments<T, R> {
 
     /// Says in `last` that the queue is closed.
     fn mark_last(&self, last: *mut Header) {
-        let (marked, order) = (last.map_addr(|a| a | END), ord!("segments.a/mark", Release));
-        // Release: row a.
+        let marked = last.map_addr(|a| a | END);
+        let order = ord!("segments.a/mark", Release); // Release: row a.
         let _ = self.last.compare_exchange(last, marked, order, Relaxed);
     }
 

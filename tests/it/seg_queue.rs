@@ -153,7 +153,7 @@ fn values_with_an_alignment_of_their_own() {
 /// Segments are made in place: 32 of these would not fit on this stack.
 #[test]
 fn large_values() {
-    let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(|| {
+    let thread = std::thread::Builder::new().stack_size(3 << 20).spawn(|| {
         let queue = SegQueue::<[u8; 100_000]>::new();
         for i in 0..40 {
             queue.push([i; 100_000]);

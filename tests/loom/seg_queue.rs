@@ -1,5 +1,5 @@
-//! Segments of two slots: values come once and in order, "empty" and "closed" are true, and what was
-//! reclaimed is used again by nobody who still looks at it.
+//! Segments of two slots: values come once and in order, "empty" and "closed" are true, and what
+//! was reclaimed is used again by nobody who still looks at it.
 //!
 //! The slots' values are watched cells, so two threads in one slot fail any of these models. Most
 //! have [`Keep`], which reclaims nothing; those that are about reclamation have hazard pointers.

@@ -1,9 +1,9 @@
-//! One thread is stopped inside an operation, at each of its instructions in turn, and the others go
-//! on: what "lock-free" promises, asked of the very code that ships.
+//! One thread is stopped inside an operation, at each of its instructions in turn, and the others
+//! go on: what "lock-free" promises, asked of the very code that ships.
 //!
-//! The processor's trap flag interrupts the thread after each instruction; the handler of the signal
-//! counts them, and at the one that was chosen does not return until it is told to. In a build that
-//! is not optimized it is every seventh; and within loops of thousands, some.
+//! The processor's trap flag interrupts the thread after each instruction; the handler of the
+//! signal counts them, and at the one that was chosen does not return until it is told to. In a
+//! build that is not optimized it is every seventh; and within loops of thousands, some.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::thread;

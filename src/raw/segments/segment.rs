@@ -241,8 +241,8 @@ impl<T> Ref<T> {
     /// is. This one has no tickets left.
     pub(super) fn set_next(&self, segment: *mut Header) -> Result<(), *mut Header> {
         debug_assert!(next(self.words().tickets.load(Relaxed)) >= u64::from(Segment::<T>::SLOTS));
-        let (ok, err) = (ord!("segment.d", Release), ord!("segment.e/push", Acquire));
         // Release, Acquire: rows d and e.
+        let (ok, err) = (ord!("segment.d", Release), ord!("segment.e/push", Acquire));
         match self.words().next.compare_exchange(ptr::null_mut(), segment, ok, err) {
             Ok(_) => Ok(()),
             Err(other) => Err(other),

@@ -234,13 +234,9 @@ impl<T> Slot<T> {
     /// there is no fence to be had.
     #[cold]
     pub(super) fn lose_patience(&self) -> Found {
-        // Relaxed, Acquire: rows h and g.
-        let verdict = match self.verdict.compare_exchange(
-            NONE,
-            SUSPECT,
-            Relaxed,
-            ord!("slot.g/q", Acquire),
-        ) {
+        let order = ord!("slot.g/q", Acquire); // Acquire: row g.
+        // Relaxed: row h.
+        let verdict = match self.verdict.compare_exchange(NONE, SUSPECT, Relaxed, order) {
             Ok(_) | Err(SUSPECT) => {
                 // Row e.
                 if !mutant!("slot.e") && !heavy_fence() {
@@ -249,8 +245,8 @@ impl<T> Slot<T> {
                 // Acquire: row b.
                 let full = self.full.load(ord!("slot.b/q", Acquire)) != 0;
                 let verdict = if full { LIVE } else { DEAD };
-                let (ok, err) = (ord!("slot.f/q", Release), ord!("slot.g/r", Acquire));
                 // Release, Acquire: rows f and g.
+                let (ok, err) = (ord!("slot.f/q", Release), ord!("slot.g/r", Acquire));
                 match self.verdict.compare_exchange(SUSPECT, verdict, ok, err) {
                     Ok(_) => verdict,
                     Err(verdict) => verdict,
