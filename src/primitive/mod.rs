@@ -87,6 +87,8 @@ pub use scope::{Private, Scope};
 pub(crate) use tagged::{IndexWord, TaggedWord, WideWord};
 #[cfg(feature = "std")]
 pub(crate) use thread_number::thread_number;
+#[cfg(feature = "std")]
+pub(crate) use total::TotalPtr;
 #[cfg(feature = "alloc")]
 pub(crate) use total::TotalU64;
 // Where there is no `std`, it is the kernel's id.

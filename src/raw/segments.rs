@@ -108,7 +108,8 @@
 //! |-----|-----------|-------|------------|-----|
 //! | a | `first` or `last` is set to a segment, or marked | Release | reclaim | publish what the segment's `next` had published; or what came before the end |
 //! | b | look at the other word, at the first push | Acquire | a | see it |
-//! | c | fence before "empty", where there is no segment | SeqCst | c | as in `segment`, row c |
+//! | c | look at `first` before "empty", where there is no segment | SeqCst | d | as in `segment`, row c |
+//! | d | `first` is set for the first time | SeqCst | c | as in `segment`, row a |
 //!
 //! The Acquire that pairs with a is the one by which `protect` loads the word.
 //!
@@ -138,10 +139,11 @@ use core::ptr;
 use crossbeam_utils::CachePadded;
 
 use self::segment::{END, Front, Quick, Ref, Segment};
+use self::slot::{Any, Light};
 use super::reclaim::{Bin, Hazard, Header, Reclaim, unmarked};
 use super::{PopError, PushError};
-use crate::primitive::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use crate::primitive::{AtomicPtr, fence, model_const_fn, mutant, ord, yield_now};
+use crate::primitive::Ordering::{self, Acquire, Relaxed, Release, SeqCst};
+use crate::primitive::{AtomicPtr, TotalPtr, model_const_fn, mutant, ord, yield_now};
 
 /// Slots that may die under a push before it seals the segment.
 const DEATHS: u32 = 3;
@@ -156,7 +158,7 @@ const MANY: u32 = 4;
 
 /// The queue inside [`SegQueue`](crate::queue::SegQueue).
 pub struct Segments<T, R: Reclaim = Hazard> {
-    first: CachePadded<AtomicPtr<Header>>,
+    first: CachePadded<TotalPtr<Header>>,
     last: CachePadded<AtomicPtr<Header>>,
     bin: CachePadded<Bin>,
     values: PhantomData<(T, R)>,
@@ -206,7 +208,7 @@ impl<T, R: Reclaim> Segments<T, R> {
         /// Creates an empty queue, without allocating.
         pub const fn new() -> Self {
             Self {
-                first: CachePadded::new(AtomicPtr::new(ptr::null_mut())),
+                first: CachePadded::new(TotalPtr::new(ptr::null_mut())),
                 last: CachePadded::new(AtomicPtr::new(ptr::null_mut())),
                 bin: CachePadded::new(Bin::new()),
                 values: PhantomData,
@@ -217,7 +219,7 @@ impl<T, R: Reclaim> Segments<T, R> {
     /// Appends `value`; fails only if the queue is closed.
     #[inline]
     pub fn push(&self, value: T) -> Result<(), PushError<T>> {
-        let Some(guard) = R::quick() else { return self.push_slow(value) };
+        let Some(guard) = R::quick() else { return self.push_one(R::enter(), value, 0) };
         if let Some(last) = R::protect_once(&guard, &self.last) {
             if is_segment(last) {
                 // SAFETY: protected, and a segment.
@@ -231,8 +233,7 @@ impl<T, R: Reclaim> Segments<T, R> {
                 }
             }
         }
-        drop(guard);
-        self.push_slow(value)
+        self.push_one(guard, value, 0)
     }
 
     /// Goes on with a push that has filled a slot of which somebody was suspicious.
@@ -249,13 +250,9 @@ impl<T, R: Reclaim> Segments<T, R> {
 
     #[cold]
     #[inline(never)]
-    fn push_slow(&self, value: T) -> Result<(), PushError<T>> {
-        self.push_one(R::enter(), value, 0)
-    }
-
     fn push_one(&self, guard: R::Guard, value: T, died: u32) -> Result<(), PushError<T>> {
         let mut value = Batch { values: Some(value).into_iter(), back: None };
-        self.push_batch(guard, &mut value, died);
+        self.push_batch::<Any, _>(guard, &mut value, died);
         match value.next() {
             None => Ok(()),
             Some(value) => Err(PushError::Closed(value)),
@@ -270,15 +267,18 @@ impl<T, R: Reclaim> Segments<T, R> {
         I: ExactSizeIterator<Item = T>,
     {
         let mut batch = Batch { values, back: None };
-        self.push_batch(R::enter(), &mut batch, 0);
+        match R::quick() {
+            Some(guard) => self.push_batch::<R, _>(guard, &mut batch, 0),
+            None => self.push_batch::<Any, _>(R::enter(), &mut batch, 0),
+        }
         if batch.len() == 0 { Ok(()) } else { Err(PushError::Closed(batch.back)) }
     }
 
     /// Takes the oldest value.
     #[inline]
     pub fn pop(&self) -> Result<T, PopError> {
-        let Some(guard) = R::quick() else { return self.pop_slow() };
-        if let Some(first) = R::protect_once(&guard, &self.first) {
+        let Some(guard) = R::quick() else { return self.pop_slow(R::enter()) };
+        if let Some(first) = R::protect_once(&guard, self.first.beside()) {
             if is_segment(first) {
                 // SAFETY: protected, and a segment.
                 let segment = unsafe { Ref::<T>::new(first) };
@@ -290,14 +290,13 @@ impl<T, R: Reclaim> Segments<T, R> {
                 }
             }
         }
-        drop(guard);
-        self.pop_slow()
+        self.pop_slow(guard)
     }
 
     #[cold]
     #[inline(never)]
-    fn pop_slow(&self) -> Result<T, PopError> {
-        self.claim(R::enter(), 1, |segment, first, _| {
+    fn pop_slow(&self, guard: R::Guard) -> Result<T, PopError> {
+        self.claim::<Any, _>(guard, 1, |segment, first, _| {
             // SAFETY: the slot was claimed, with one value.
             unsafe { segment.slot(first).read() }
         })
@@ -314,16 +313,21 @@ impl<T, R: Reclaim> Segments<T, R> {
         let mut popped = 0;
         while popped < max {
             let most = u32::try_from(max - popped).unwrap_or(u32::MAX);
-            let batch = self.claim(R::enter(), most, |segment, first, count| {
+            let read = |segment: Ref<T>, first, count| {
+                let len = to.len();
                 for i in 0..count {
-                    // SAFETY: the slots were claimed; there is room for the value at the end.
-                    unsafe {
-                        to.as_mut_ptr().add(to.len()).write(segment.slot(first + i).read());
-                        to.set_len(to.len() + 1);
-                    }
+                    let slot = segment.slot(first + i);
+                    // SAFETY: the slots were claimed; there is room for the values at the end.
+                    unsafe { to.as_mut_ptr().add(len + i as usize).write(slot.read()) };
                 }
+                // SAFETY: written just now.
+                unsafe { to.set_len(len + count as usize) };
                 count
-            });
+            };
+            let batch = match R::quick() {
+                Some(guard) => self.claim::<R, _>(guard, most, read),
+                None => self.claim::<Any, _>(R::enter(), most, read),
+            };
             match batch {
                 Ok(count) => popped += count as usize,
                 Err(refusal) if popped == 0 => return Err(refusal),
@@ -344,14 +348,11 @@ impl<T, R: Reclaim> Segments<T, R> {
                 return false;
             }
             if last.is_null() {
-                if !self.last_from_first() {
-                    // Release, Acquire: rows a and b.
-                    let (ok, err) = (ord!("segments.a/close", Release), Acquire);
-                    let closed = self.first.compare_exchange(ptr::null_mut(), end(), ok, err);
-                    if closed.is_ok() {
-                        self.last_from_first();
-                        return true;
-                    }
+                // Release: row a.
+                let publish = ord!("segments.a/close", Release);
+                if !self.last_from_first() && self.set_first(end(), publish) {
+                    self.last_from_first();
+                    return true;
                 }
                 continue;
             }
@@ -386,7 +387,7 @@ impl<T, R: Reclaim> Segments<T, R> {
         let mut tries = 8;
         loop {
             let back = position(&self.last, Ref::back);
-            let front = position(&self.first, Ref::front);
+            let front = position(self.first.beside(), Ref::front);
             tries -= 1;
             // Both at one moment, as far as a gauge can tell.
             if tries == 0 || position(&self.last, Ref::back) == back {
@@ -400,7 +401,7 @@ impl<T, R: Reclaim> Segments<T, R> {
     pub fn is_empty(&self) -> bool {
         loop {
             let guard = R::enter();
-            let first = R::protect(&guard, &self.first);
+            let first = R::protect(&guard, self.first.beside());
             if unmarked(first).is_null() {
                 if !first.is_null() || self.has_no_segment() {
                     return true;
@@ -431,8 +432,9 @@ impl<T, R: Reclaim> Segments<T, R> {
 
     /// Pushes as many of the values as it can: all, unless the queue is closed. `died` slots have
     /// died under the first one before.
-    fn push_batch<I>(&self, guard: R::Guard, values: &mut Batch<T, I>, died: u32)
+    fn push_batch<L, I>(&self, guard: R::Guard, values: &mut Batch<T, I>, died: u32)
     where
+        L: Light,
         I: ExactSizeIterator<Item = T>,
     {
         let (mut guard, mut died) = (guard, died);
@@ -452,10 +454,8 @@ impl<T, R: Reclaim> Segments<T, R> {
                     let Some(value) = values.next() else { continue };
                     // SAFETY: the segment is ours, and clean.
                     unsafe { segment.prefill(None, value) };
-                    // Release: row a. Relaxed: others set it, and the loop looks again.
-                    let (first, order) = (segment.as_header(), ord!("segments.a/first", Release));
-                    let null = ptr::null_mut();
-                    if self.first.compare_exchange(null, first, order, Relaxed).is_ok() {
+                    // Release: row a.
+                    if self.set_first(segment.as_header(), ord!("segments.a/first", Release)) {
                         fresh.segment = None;
                         self.last_from_first();
                     } else {
@@ -471,7 +471,7 @@ impl<T, R: Reclaim> Segments<T, R> {
                 died = 0;
             } else {
                 let before = died;
-                died += Self::fill(segment, values);
+                died += Self::fill::<L, _>(segment, values);
                 if died > before || values.len() == 0 {
                     continue;
                 }
@@ -504,8 +504,9 @@ impl<T, R: Reclaim> Segments<T, R> {
 
     /// Fills slots of a segment, as long as there are values and tickets for one go; how many of
     /// the slots were dead.
-    fn fill<I>(segment: Ref<T>, values: &mut Batch<T, I>) -> u32
+    fn fill<L, I>(segment: Ref<T>, values: &mut Batch<T, I>) -> u32
     where
+        L: Light,
         I: ExactSizeIterator<Item = T>,
     {
         let slots = Segment::<T>::SLOTS;
@@ -519,8 +520,8 @@ impl<T, R: Reclaim> Segments<T, R> {
             // A value whose slot is dead goes into the next one, so there are enough for the
             // tickets, and their order stays.
             if let Some(value) = values.next() {
-                // SAFETY: the ticket is ours.
-                if let Err(value) = unsafe { segment.slot(i).fill(value) } {
+                // SAFETY: the ticket is ours; `L` is as the guard (`push_all`).
+                if let Err(value) = unsafe { segment.slot(i).fill::<L>(value) } {
                     values.back = Some(value);
                     died += 1;
                 }
@@ -529,10 +530,17 @@ impl<T, R: Reclaim> Segments<T, R> {
         died
     }
 
+    /// Sets `first` for the first time, if nobody has.
+    fn set_first(&self, to: *mut Header, publish: Ordering) -> bool {
+        let (null, total) = (ptr::null_mut(), ord!("segments.d", SeqCst)); // SeqCst: row d.
+        // Relaxed: others set it, and the caller looks again.
+        self.first.compare_exchange_total(null, to, total, publish, Relaxed).is_ok()
+    }
+
     /// Sets `last`, once `first` was: whether it was.
     fn last_from_first(&self) -> bool {
-        // Acquire: row b. Release: row a.
-        let first = self.first.load(ord!("segments.b", Acquire));
+        // Acquire: row b.
+        let first = self.first.beside().load(ord!("segments.b", Acquire));
         if !first.is_null() {
             let order = ord!("segments.a/last", Release); // Release: row a.
             let _ = self.last.compare_exchange(ptr::null_mut(), first, order, Relaxed);
@@ -560,7 +568,7 @@ impl<T, R: Reclaim> Segments<T, R> {
 
     /// Claims up to `max` of the oldest values and has them read.
     #[inline]
-    fn claim<U>(
+    fn claim<L: Light, U>(
         &self,
         guard: R::Guard,
         max: u32,
@@ -568,7 +576,7 @@ impl<T, R: Reclaim> Segments<T, R> {
     ) -> Result<U, PopError> {
         let mut guard = guard;
         loop {
-            let first = R::protect(&guard, &self.first);
+            let first = R::protect(&guard, self.first.beside());
             if unmarked(first).is_null() {
                 if !first.is_null() {
                     return Err(self.found_end());
@@ -580,7 +588,7 @@ impl<T, R: Reclaim> Segments<T, R> {
             }
             // SAFETY: protected, and neither null nor `END`.
             let segment = unsafe { Ref::new(first) };
-            match segment.claim(max) {
+            match segment.claim::<L>(max) {
                 Front::Claimed { first, count } => return Ok(read(segment, first, count)),
                 Front::Empty => return Err(PopError::Empty),
                 Front::Past(next) if next.addr() == END => {
@@ -604,7 +612,7 @@ impl<T, R: Reclaim> Segments<T, R> {
         }
         // Release: row a.
         let order = ord!("segments.a/move-first", Release);
-        if self.first.compare_exchange(from, next, order, Relaxed).is_ok() {
+        if self.first.beside().compare_exchange(from, next, order, Relaxed).is_ok() {
             // SAFETY: in neither word any more (invariant 2), and retired by who moved `first`.
             unsafe { R::retire(guard, &self.bin, from, Segment::<T>::free) };
         }
@@ -618,8 +626,8 @@ impl<T, R: Reclaim> Segments<T, R> {
 
     /// Whether nothing was ever pushed, nor the queue closed.
     fn has_no_segment(&self) -> bool {
-        fence(ord!("segments.c", SeqCst)); // SeqCst: row c.
-        self.first.load(Relaxed).is_null() // Relaxed: looked at again if not.
+        let order = ord!("segments.c", SeqCst); // SeqCst: row c.
+        self.first.load_total(order, Relaxed).is_null() // Relaxed: looked at again if not.
     }
 }
 
@@ -702,7 +710,7 @@ impl<T, R: Reclaim> Segments<T, R> {
     /// As [`pop`](Self::pop), without a read-modify-write.
     pub fn pop_mut(&mut self) -> Result<T, PopError> {
         loop {
-            let first = self.first.load(Relaxed);
+            let first = self.first.beside().load(Relaxed);
             if first.is_null() {
                 return Err(PopError::Empty);
             }
@@ -725,7 +733,7 @@ impl<T, R: Reclaim> Segments<T, R> {
             if self.last.load(Relaxed) == first {
                 self.last.store(next, Relaxed); // Relaxed: alone.
             }
-            self.first.store(next, Relaxed); // Relaxed: alone.
+            self.first.beside().store(next, Relaxed); // Relaxed: alone.
             // SAFETY: nobody else has its address, as nobody else is in an operation.
             unsafe { self.bin.keep(first, Segment::<T>::free) };
         }
@@ -749,7 +757,7 @@ impl<T, R: Reclaim> Drop for Segments<T, R> {
             fn drop(&mut self) {
                 self.drop_values();
                 let free = Segment::<T>::free;
-                let mut next = unmarked(self.0.first.load(Relaxed));
+                let mut next = unmarked(self.0.first.beside().load(Relaxed));
                 while !next.is_null() {
                     let segment = next;
                     // SAFETY: nobody else uses the queue; each segment is linked once, and freed

@@ -194,8 +194,10 @@ pub fn light_fence() {
 
 /// As `light_fence`, which is the same under the model.
 pub(crate) fn bare_light_fence() {
-    // SeqCst: pairs with the heavy side's.
-    fence(ord!("asymmetric.light", Ordering::SeqCst));
+    if !kernel::refuses_barriers() {
+        // SeqCst: pairs with the heavy side's.
+        fence(ord!("asymmetric.light", Ordering::SeqCst));
+    }
 }
 
 /// The heavy side of a pair: a full fence too.
@@ -203,7 +205,7 @@ pub(crate) fn bare_light_fence() {
 pub fn heavy_fence() -> bool {
     // SeqCst: pairs with the light side's.
     fence(ord!("asymmetric.heavy", Ordering::SeqCst));
-    true
+    !kernel::refuses_barriers()
 }
 
 /// Nobody forbids anything in the model.

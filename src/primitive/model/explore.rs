@@ -73,6 +73,13 @@ impl Explore {
         self
     }
 
+    /// Has the kernel refuse its barrier, and leaves light fences out: what a program has left
+    /// where a filter comes late. All other order has to come from elsewhere.
+    pub fn without_barriers(mut self) -> Self {
+        self.setup.no_barriers = true;
+        self
+    }
+
     /// Lets this many waits of each execution be long ones, for locks that mind.
     pub fn naps(mut self, naps: u32) -> Self {
         self.setup.naps = naps;

@@ -23,6 +23,9 @@ pub(super) struct Setup {
     pub(super) restart: bool,
     /// Whether a sleep on several words is refused, as old kernels and filters do.
     pub(super) one_word: bool,
+    /// Whether heavy fences are refused, as a filter does that comes late, and light ones are
+    /// nothing.
+    pub(super) no_barriers: bool,
     /// How often, in each execution, somebody who waits finds that it has been for long.
     pub(super) naps: u32,
     /// Whether numbers that have a value of their own for models have the one that ships.
@@ -39,6 +42,7 @@ impl Setup {
         signals: 0,
         restart: false,
         one_word: false,
+        no_barriers: false,
         naps: 0,
         as_shipped: false,
         shadows: true,
@@ -164,6 +168,10 @@ loom::lazy_static! {
 pub(super) fn begin_operation() -> bool {
     PROGRESS.set(PROGRESS.get() + 1);
     SETUP.get().shadows
+}
+
+pub(super) fn refuses_barriers() -> bool {
+    SETUP.get().no_barriers
 }
 
 pub(crate) fn as_shipped() -> bool {

@@ -6,9 +6,9 @@
 //!
 //! ```text
 //! retired   a list: nodes are added one by one and taken all at once, so that nobody who adds one
-//!           can be confused by an address that has been here before
+//!           can be confused by an address that has been here before; all but a few are put back
 //! spares    a node or null; taken by a swap, put by a compare-exchange from null
-//! fresh     nodes retired since the last time that all were taken
+//! fresh     retired nodes that nobody has looked for a hazard of
 //! nodes     nodes that have been allocated and not freed
 //! ```
 //!
@@ -62,7 +62,8 @@ impl Header {
 /// More nodes than this are not kept as spares.
 const SPARES: usize = 2;
 
-/// Retired nodes that are worth a look at everybody's hazards.
+/// Retired nodes that are worth a look at everybody's hazards. It is also about no more than so
+/// many: who is stopped in the middle of that keeps them.
 pub(super) const ENOUGH: u32 = 2;
 
 /// The nodes of one structure that it does not use, or may not use yet.
@@ -171,10 +172,20 @@ impl Bin {
     }
 
     /// Takes all retired nodes.
-    pub(super) fn take_retired(&self) -> List {
-        self.fresh.store(0, Relaxed); // Relaxed: row e.
+    fn take_retired(&self) -> List {
         // Acquire: row b.
         List { first: self.retired.swap(ptr::null_mut(), ord!("bin.b", Acquire)) }
+    }
+
+    /// Takes [`ENOUGH`] retired nodes at most.
+    pub(super) fn take_enough(&self) -> List {
+        self.fresh.store(0, Relaxed); // Relaxed: row e.
+        let nodes = self.take_retired();
+        for node in nodes.rest(ENOUGH) {
+            // SAFETY: the list was ours, and the node is not in it any more.
+            unsafe { self.add_fresh(node) };
+        }
+        nodes
     }
 
     /// Frees everything.
@@ -199,6 +210,19 @@ pub(super) struct List {
 impl List {
     pub(super) fn is_empty(&self) -> bool {
         self.first.is_null()
+    }
+
+    /// Cuts the list after so many nodes: those behind them.
+    fn rest(&self, mut count: u32) -> Self {
+        let mut rest = Self { first: ptr::null_mut() };
+        self.visit(|header| {
+            count = count.saturating_sub(1);
+            if count == 0 {
+                // Once, as it ends the visit.
+                rest.first = header.link.replace(ptr::null_mut());
+            }
+        });
+        rest
     }
 
     /// Calls `visit` with each node.

@@ -19,7 +19,7 @@
 //! reader                                   whoever removes node n
 //! P1 n = place                             F1 place = another node
 //! P2 hazard = n                            F2 add n to the bin
-//! P3 light fence                           F3 take all from the bin
+//! P3 light fence                           F3 take it from the bin, with one more at most
 //! P4 place is still n: go on               F4 heavy fence
 //!    else: with what it is now, from P2    F5 no hazard is n: n is free
 //! P5 use n
@@ -36,10 +36,9 @@
 //!
 //! # Garbage
 //!
-//! At F5, at most one node for each record stays. F3 is done once a few nodes were retired, so a
-//! structure has at most that many and one for each thread that is in the middle of an operation on
-//! it, wherever it was stopped; and what a thread that was stopped between F3 and F5 had taken,
-//! which are as many again.
+//! At F5, at most one node for each record stays. F3 is done once two nodes were retired. So a
+//! structure has at most one that waits for a second one, and two for each thread that was stopped:
+//! those that it had taken at F3; or the one it looked at, and one that it was about to add.
 //!
 //! A heavy fence that is refused frees nothing: the nodes go back to the bin.
 //!
@@ -307,7 +306,7 @@ impl Reclaim for Hazard {
     }
 
     unsafe fn collect(bin: &Bin, free: Free) {
-        let nodes = bin.take_retired();
+        let nodes = bin.take_enough();
         if nodes.is_empty() {
             return;
         }

@@ -28,11 +28,14 @@
 //!
 //! | row | operation | order | pairs with | why |
 //! |-----|-----------|-------|------------|-----|
-//! | a | `tickets` | Relaxed | - | hands out a slot; the slot orders the value |
+//! | a | tickets are taken, or left to nobody | SeqCst | c | in one order with all "empty": who has pushed, and then finds another queue empty, is before or after whoever does that the other way round; the slot orders the value |
 //! | b | `taken` | Relaxed | - | hands out a slot; that all reads are over, reclamation knows |
-//! | c | fence before "empty" | SeqCst | c | the look stays behind our own pushes before it: a push that came before in real time is seen |
+//! | c | `tickets` before "empty" | SeqCst | a | as above |
 //! | d | the next segment is set | Release | e | publish it; or what came before the end |
 //! | e | load of the next segment | Acquire | d | see that |
+//! | f | the next segment is set | SeqCst | g | as (a), for the push that set it |
+//! | g | the next segment before "empty" | SeqCst | f | as (c) |
+//! | h | other accesses of `tickets` | Relaxed | - | gauges, and a segment that is one thread's |
 
 use alloc::alloc::{alloc, dealloc, handle_alloc_error};
 use core::alloc::Layout;
@@ -42,17 +45,17 @@ use core::ptr;
 use crossbeam_utils::CachePadded;
 
 use super::super::reclaim::Header;
-use super::slot::{Found, Light, Slot};
+use super::slot::{Any, Found, Light, Slot};
 use crate::primitive::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use crate::primitive::{AtomicPtr, AtomicU64, Backoff, fence, ord, spin_loop, tuned, tuning};
+use crate::primitive::{AtomicU64, Backoff, TotalPtr, TotalU64, ord, spin_loop, tuned, tuning};
 
 /// A segment of values of type `T`, followed in memory by its slots.
 #[repr(C)]
 pub(super) struct Segment<T> {
     header: Header,
-    next: AtomicPtr<Header>,
+    next: TotalPtr<Header>,
     base: AtomicU64,
-    tickets: CachePadded<AtomicU64>,
+    tickets: CachePadded<TotalU64>,
     taken: CachePadded<AtomicU64>,
     /// A place for the first slot to begin at.
     slots: [Slot<T>; 0],
@@ -122,9 +125,9 @@ impl<T> Segment<T> {
         // It is made in place: on the stack there may be no room for slots of large values.
         unsafe {
             (&raw mut (*segment).header).write(Header::new());
-            (&raw mut (*segment).next).write(AtomicPtr::new(ptr::null_mut()));
+            (&raw mut (*segment).next).write(TotalPtr::new(ptr::null_mut()));
             (&raw mut (*segment).base).write(AtomicU64::new(0));
-            (&raw mut (*segment).tickets).write(CachePadded::new(AtomicU64::new(0)));
+            (&raw mut (*segment).tickets).write(CachePadded::new(TotalU64::new(0)));
             (&raw mut (*segment).taken).write(CachePadded::new(AtomicU64::new(0)));
             for i in 0..Self::SLOTS {
                 Slot::make_at(Self::place(segment, i).cast_mut());
@@ -216,16 +219,18 @@ impl<T> Ref<T> {
     /// number of slots are none.
     #[inline]
     pub(super) fn take_tickets(&self, count: u32) -> u64 {
-        // Relaxed: row a.
-        next(self.words().tickets.fetch_add(u64::from(count), Relaxed))
+        // SeqCst: row a.
+        let order = ord!("segment.a", SeqCst);
+        next(self.words().tickets.fetch_add_total(u64::from(count), order))
     }
 
     /// Leaves no tickets.
     pub(super) fn seal(&self) {
-        let mut tickets = self.words().tickets.load(Relaxed); // Relaxed: row a.
+        let mut tickets = self.words().tickets.load(Relaxed); // Relaxed: row h.
         while next(tickets) < u64::from(Segment::<T>::SLOTS) {
             let sealed = (next(tickets) + 1) << 32 | u64::from(Segment::<T>::SLOTS);
-            match self.words().tickets.compare_exchange(tickets, sealed, Relaxed, Relaxed) {
+            let order = ord!("segment.a/seal", SeqCst); // SeqCst: row a.
+            match self.words().tickets.compare_exchange_weak_total(tickets, sealed, order) {
                 Ok(_) => return,
                 Err(now) => tickets = now,
             }
@@ -234,19 +239,18 @@ impl<T> Ref<T> {
 
     /// The segment after this one, or null, or `END`.
     pub(super) fn next(&self) -> *mut Header {
-        self.words().next.load(ord!("segment.e", Acquire)) // Acquire: row e.
+        self.words().next.beside().load(ord!("segment.e", Acquire)) // Acquire: row e.
     }
 
     /// Sets the segment after this one, or `END`, if it is still null, and otherwise says what it
     /// is. This one has no tickets left.
     pub(super) fn set_next(&self, segment: *mut Header) -> Result<(), *mut Header> {
         debug_assert!(next(self.words().tickets.load(Relaxed)) >= u64::from(Segment::<T>::SLOTS));
+        let total = ord!("segment.f", SeqCst); // SeqCst: row f.
         // Release, Acquire: rows d and e.
         let (ok, err) = (ord!("segment.d", Release), ord!("segment.e/push", Acquire));
-        match self.words().next.compare_exchange(ptr::null_mut(), segment, ok, err) {
-            Ok(_) => Ok(()),
-            Err(other) => Err(other),
-        }
+        let null = ptr::null_mut();
+        self.words().next.compare_exchange_total(null, segment, total, ok, err).map(|_| ())
     }
 
     /// Makes a segment ready to be set as another one's next, with a value in its first slot.
@@ -260,7 +264,7 @@ impl<T> Ref<T> {
         words.base.store(after.map_or(0, |after| after.end()), Relaxed);
         words.tickets.store(1, Relaxed);
         // SAFETY: nobody else has a ticket.
-        let filled = unsafe { self.slot(0).fill(value) };
+        let filled = unsafe { self.slot(0).fill::<Any>(value) };
         debug_assert!(filled.is_ok());
     }
 
@@ -282,12 +286,13 @@ impl<T> Ref<T> {
     pub(super) unsafe fn clean(&self) {
         let words = self.words();
         // Relaxed, all: whoever publishes the segment publishes these.
-        words.next.store(ptr::null_mut(), Relaxed);
+        words.next.beside().store(ptr::null_mut(), Relaxed);
         words.taken.store(0, Relaxed);
         let used = next(words.tickets.load(Relaxed)).min(u64::from(Segment::<T>::SLOTS));
         words.tickets.store(0, Relaxed);
         for i in 0..used as u32 {
-            self.slot(i).reset();
+            // SAFETY: one of the segment's slots, and the caller's alone.
+            unsafe { (*Segment::place(self.0, i).cast_mut()).reset() };
         }
     }
 
@@ -310,22 +315,23 @@ impl<T> Ref<T> {
             }
             return Quick::Other;
         }
-        fence(ord!("segment.c/one", SeqCst)); // SeqCst: row c.
-        // Relaxed: row a. Sealed, it has no ticket left, which is no smaller number.
-        if next(self.words().tickets.load(Relaxed)) <= taken { Quick::Empty } else { Quick::Other }
+        let order = ord!("segment.c/one", SeqCst); // SeqCst: row c.
+        // Sealed, it has no ticket left, which is no smaller number.
+        let tickets = self.words().tickets.load_total(order);
+        if next(tickets) <= taken { Quick::Empty } else { Quick::Other }
     }
 
     /// Claims the value at the front, and up to `max` of those behind it if they are there.
     #[inline]
-    pub(super) fn claim(&self, max: u32) -> Front {
+    pub(super) fn claim<L: Light>(&self, max: u32) -> Front {
         let mut backoff = Backoff::new();
         let mut taken = self.words().taken.load(Relaxed) as u32; // Relaxed: row b.
         loop {
             if taken == Segment::<T>::SLOTS {
                 return self.after_last();
             }
-            let count = match self.slot(taken).look() {
-                Found::Value => 1 + self.more_values(taken + 1, max - 1),
+            let count = match self.slot(taken).look::<L>() {
+                Found::Value => 1 + self.more_values::<L>(taken + 1, max - 1),
                 Found::Nothing => 0,
                 Found::NotYet => match self.front_without_value(taken) {
                     Some(front) => return front,
@@ -350,17 +356,18 @@ impl<T> Ref<T> {
 
     /// How many values there are from a slot on, without a gap.
     #[inline]
-    fn more_values(&self, from: u32, max: u32) -> u32 {
+    fn more_values<L: Light>(&self, from: u32, max: u32) -> u32 {
         let max = max.min(Segment::<T>::SLOTS - from);
-        (0..max).take_while(|i| self.slot(from + i).look() == Found::Value).count() as u32
+        let is_value = |slot: &Slot<T>| slot.is_full() && slot.is_trusted::<L>();
+        (0..max).take_while(|i| is_value(self.slot(from + i))).count() as u32
     }
 
     /// Tells an empty queue from a pusher on its way, and gives that some time, or its slot up.
     /// `None` to look again.
     #[inline(never)]
     fn front_without_value(&self, taken: u32) -> Option<Front> {
-        fence(ord!("segment.c", SeqCst)); // SeqCst: row c.
-        let tickets = self.words().tickets.load(Relaxed); // Relaxed: row a.
+        let order = ord!("segment.c", SeqCst); // SeqCst: row c.
+        let tickets = self.words().tickets.load_total(order);
         if u64::from(taken) >= limit::<T>(tickets) {
             return Some(self.after_last());
         }
@@ -368,11 +375,15 @@ impl<T> Ref<T> {
             return Some(Front::Empty);
         }
         let slot = self.slot(taken);
-        for _ in 0..tuned(PATIENCE, 0) {
+        // Looks get fewer: each takes the line away from the pusher, who is in the middle of it.
+        let (mut pauses, mut waited) = (1, 0);
+        while waited < tuned(PATIENCE, 0) {
+            (0..pauses).for_each(|_| spin_loop());
             if slot.is_decided() {
                 return None;
             }
-            spin_loop();
+            waited += pauses;
+            pauses *= 2;
         }
         if slot.lose_patience() == Found::NotYet {
             // There is no fence to be had, and so no way on but to wait.
@@ -383,8 +394,9 @@ impl<T> Ref<T> {
 
     /// No value is left here.
     fn after_last(&self) -> Front {
-        fence(ord!("segment.c/last", SeqCst)); // SeqCst: row c.
-        let next = self.next();
+        // SeqCst, Acquire: rows g and e.
+        let (order, see) = (ord!("segment.g", SeqCst), ord!("segment.e/last", Acquire));
+        let next = self.words().next.load_total(order, see);
         if next.is_null() { Front::Empty } else { Front::Past(next) }
     }
 
@@ -393,8 +405,8 @@ impl<T> Ref<T> {
     pub(super) fn is_empty(&self) -> Front {
         loop {
             let taken = self.words().taken.load(Relaxed); // Relaxed: row b.
-            fence(ord!("segment.c/is_empty", SeqCst)); // SeqCst: row c.
-            let tickets = self.words().tickets.load(Relaxed); // Relaxed: row a.
+            let order = ord!("segment.c/is_empty", SeqCst); // SeqCst: row c.
+            let tickets = self.words().tickets.load_total(order);
             if taken >= limit::<T>(tickets) {
                 return self.after_last();
             }
@@ -402,7 +414,7 @@ impl<T> Ref<T> {
                 return Front::Empty;
             }
             // A dead slot is not there, for who asks.
-            if self.slot(taken as u32).look() != Found::Nothing {
+            if self.slot(taken as u32).look::<Any>() != Found::Nothing {
                 return Front::Claimed { first: taken as u32, count: 0 };
             }
             // Relaxed: row b.
@@ -424,7 +436,7 @@ impl<T> Ref<T> {
         }
         self.words().tickets.store(tickets + 1, Relaxed); // Relaxed: alone.
         // SAFETY: the slot's ticket is ours.
-        unsafe { self.slot(next(tickets) as u32).fill(value) }
+        unsafe { self.slot(next(tickets) as u32).fill::<Any>(value) }
     }
 
     /// Takes the value at the front, if there is one; pushers that are not there are no more.
@@ -441,7 +453,7 @@ impl<T> Ref<T> {
             }
             self.words().taken.store(taken + 1, Relaxed); // Relaxed: alone.
             let slot = self.slot(taken as u32);
-            if slot.look() == Found::Value {
+            if slot.look::<Any>() == Found::Value {
                 // SAFETY: claimed above; the slot has a value.
                 return Some(unsafe { slot.read() });
             }
@@ -458,13 +470,13 @@ impl<T> Ref<T> {
 
     /// The position of the next ticket.
     pub(super) fn back(&self) -> u64 {
-        let tickets = self.words().tickets.load(Relaxed); // Relaxed: row a.
+        let tickets = self.words().tickets.load(Relaxed); // Relaxed: row h.
         self.words().base.load(Relaxed) + next(tickets).min(limit::<T>(tickets))
     }
 
     /// The position of the first slot of the next segment.
     fn end(&self) -> u64 {
-        let tickets = self.words().tickets.load(Relaxed); // Relaxed: row a.
+        let tickets = self.words().tickets.load(Relaxed); // Relaxed: row h.
         self.words().base.load(Relaxed) + limit::<T>(tickets)
     }
 }

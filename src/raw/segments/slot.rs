@@ -128,11 +128,10 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Makes it as good as new, for a thread that has the segment to itself.
-    pub(super) fn reset(&self) {
-        // Relaxed, both: whoever publishes the segment publishes these.
-        self.full.store(0, Relaxed);
-        self.verdict.store(NONE, Relaxed);
+    /// Makes it as good as new.
+    pub(super) fn reset(&mut self) {
+        *self.full.get_mut() = 0;
+        *self.verdict.get_mut() = NONE;
     }
 
     /// Writes a value. Says whether nobody is suspicious, and so it certainly is in: otherwise
@@ -159,11 +158,11 @@ impl<T> Slot<T> {
     ///
     /// # Safety
     ///
-    /// The caller has this slot's ticket and has not called this or `put` before.
+    /// As for `put`.
     #[inline]
-    pub(super) unsafe fn fill(&self, value: T) -> Result<(), T> {
+    pub(super) unsafe fn fill<L: Light>(&self, value: T) -> Result<(), T> {
         // SAFETY: by this function's contract.
-        if unsafe { self.put::<Any>(value) } || self.plead() {
+        if unsafe { self.put::<L>(value) } || self.plead() {
             Ok(())
         } else {
             // SAFETY: the value was written above, and nobody reads it from a dead slot.
@@ -204,10 +203,10 @@ impl<T> Slot<T> {
 
     /// What there is.
     #[inline]
-    pub(super) fn look(&self) -> Found {
+    pub(super) fn look<L: Light>(&self) -> Found {
         if !self.is_full() {
             self.look_without_value()
-        } else if self.is_trusted::<Any>() || self.plead() {
+        } else if self.is_trusted::<L>() || self.plead() {
             Found::Value
         } else {
             Found::Nothing
