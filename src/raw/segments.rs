@@ -143,7 +143,7 @@ use self::slot::{Any, Light};
 use super::reclaim::{Bin, Hazard, Header, Reclaim, unmarked};
 use super::{PopError, PushError};
 use crate::primitive::Ordering::{self, Acquire, Relaxed, Release, SeqCst};
-use crate::primitive::{AtomicPtr, TotalPtr, model_const_fn, mutant, ord, yield_now};
+use crate::primitive::{AtomicPtr, TotalPtr, model_const_fn, mutant, ord};
 
 /// Slots that may die under a push before it seals the segment.
 const DEATHS: u32 = 3;
@@ -151,10 +151,6 @@ const DEATHS: u32 = 3;
 /// With this many segments, one that is needed is looked for among those retired before another is
 /// allocated.
 const FEW: u32 = 3;
-
-/// With this many, a push lets others run once before it allocates another one: somebody may have
-/// one in hand that will be the last segment, or will turn out not to be needed.
-const MANY: u32 = 4;
 
 /// The queue inside [`SegQueue`](crate::queue::SegQueue).
 pub struct Segments<T, R: Reclaim = Hazard> {
@@ -438,7 +434,7 @@ impl<T, R: Reclaim> Segments<T, R> {
         I: ExactSizeIterator<Item = T>,
     {
         let (mut guard, mut died) = (guard, died);
-        let mut fresh = Fresh { queue: self, segment: None, waited: false };
+        let mut fresh = Fresh { queue: self, segment: None };
         while values.len() > 0 {
             let last = R::protect(&guard, &self.last);
             if is_marked(last) {
@@ -635,11 +631,10 @@ impl<T, R: Reclaim> Segments<T, R> {
 struct Fresh<'a, T, R: Reclaim> {
     queue: &'a Segments<T, R>,
     segment: Option<Ref<T>>,
-    waited: bool,
 }
 
 impl<T, R: Reclaim> Fresh<'_, T, R> {
-    /// Finds a clean one; or, once, lets others run instead: it may not be needed then.
+    /// Finds a clean one.
     fn get(&mut self) {
         let bin = &*self.queue.bin;
         let spare = bin.take_spare().or_else(|| {
@@ -650,10 +645,6 @@ impl<T, R: Reclaim> Fresh<'_, T, R> {
             unsafe { R::collect(bin, Segment::<T>::free) };
             bin.take_spare()
         });
-        if spare.is_none() && bin.nodes() >= MANY && !self.waited {
-            self.waited = true;
-            return yield_now();
-        }
         let Some(spare) = spare else {
             let segment = Segment::<T>::allocate();
             bin.count_node();

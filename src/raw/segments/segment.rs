@@ -11,6 +11,7 @@
 //! next     the slot of the next ticket; goes on counting when there is none left
 //! sealed   0, or one more than the number of tickets there were when the segment was sealed
 //! taken    the first slot that no popper has claimed or gone past; at most the number of slots
+//! idle     one more than what `taken` was when it was last found that nothing was there; a hint
 //! next     the segment after this one, null, or `END`
 //! base     the position of the first slot in the whole queue
 //! ```
@@ -35,7 +36,7 @@
 //! | e | load of the next segment | Acquire | d | see that |
 //! | f | the next segment is set | SeqCst | g | as (a), for the push that set it |
 //! | g | the next segment before "empty" | SeqCst | f | as (c) |
-//! | h | other accesses of `tickets` | Relaxed | - | gauges, and a segment that is one thread's |
+//! | h | other accesses of `tickets`, and `idle` | Relaxed | - | gauges and hints, and a segment that is one thread's |
 
 use alloc::alloc::{alloc, dealloc, handle_alloc_error};
 use core::alloc::Layout;
@@ -56,9 +57,15 @@ pub(super) struct Segment<T> {
     next: TotalPtr<Header>,
     base: AtomicU64,
     tickets: CachePadded<TotalU64>,
-    taken: CachePadded<AtomicU64>,
+    poppers: CachePadded<Poppers>,
     /// A place for the first slot to begin at.
     slots: [Slot<T>; 0],
+}
+
+/// What poppers change.
+struct Poppers {
+    taken: AtomicU64,
+    idle: AtomicU64,
 }
 
 /// Stands in `next` for the end of a closed queue; and as a mark, in the queue's pointer to its
@@ -128,7 +135,8 @@ impl<T> Segment<T> {
             (&raw mut (*segment).next).write(TotalPtr::new(ptr::null_mut()));
             (&raw mut (*segment).base).write(AtomicU64::new(0));
             (&raw mut (*segment).tickets).write(CachePadded::new(TotalU64::new(0)));
-            (&raw mut (*segment).taken).write(CachePadded::new(AtomicU64::new(0)));
+            let poppers = Poppers { taken: AtomicU64::new(0), idle: AtomicU64::new(0) };
+            (&raw mut (*segment).poppers).write(CachePadded::new(poppers));
             for i in 0..Self::SLOTS {
                 Slot::make_at(Self::place(segment, i).cast_mut());
             }
@@ -229,8 +237,8 @@ impl<T> Ref<T> {
         let mut tickets = self.words().tickets.load(Relaxed); // Relaxed: row h.
         while next(tickets) < u64::from(Segment::<T>::SLOTS) {
             let sealed = (next(tickets) + 1) << 32 | u64::from(Segment::<T>::SLOTS);
-            let order = ord!("segment.a/seal", SeqCst); // SeqCst: row a.
-            match self.words().tickets.compare_exchange_weak_total(tickets, sealed, order) {
+            // SeqCst: row a. (In the model it takes part by what follows, which is row f.)
+            match self.words().tickets.compare_exchange_weak_total(tickets, sealed, SeqCst) {
                 Ok(_) => return,
                 Err(now) => tickets = now,
             }
@@ -287,7 +295,8 @@ impl<T> Ref<T> {
         let words = self.words();
         // Relaxed, all: whoever publishes the segment publishes these.
         words.next.beside().store(ptr::null_mut(), Relaxed);
-        words.taken.store(0, Relaxed);
+        words.poppers.taken.store(0, Relaxed);
+        words.poppers.idle.store(0, Relaxed);
         let used = next(words.tickets.load(Relaxed)).min(u64::from(Segment::<T>::SLOTS));
         words.tickets.store(0, Relaxed);
         for i in 0..used as u32 {
@@ -301,15 +310,18 @@ impl<T> Ref<T> {
     /// One try at [`claim`](Self::claim), for the usual cases.
     #[inline]
     pub(super) fn claim_one<L: Light>(&self) -> Quick {
-        let taken = self.words().taken.load(Relaxed); // Relaxed: row b.
+        let Poppers { taken: word, idle } = &*self.words().poppers;
+        let taken = word.load(Relaxed); // Relaxed: row b.
         if taken == u64::from(Segment::<T>::SLOTS) {
             return Quick::Other;
         }
+        // Relaxed: row h. Who polls leaves the slot alone, as its pusher is about to write to it.
+        let polls = tuned(1, 0) != 0 && idle.load(Relaxed) == taken + 1;
         let slot = self.slot(taken as u32);
-        if slot.is_full() {
+        if !polls && slot.is_full() {
             // Relaxed: row b.
             if slot.is_trusted::<L>()
-                && self.words().taken.compare_exchange(taken, taken + 1, Relaxed, Relaxed).is_ok()
+                && word.compare_exchange(taken, taken + 1, Relaxed, Relaxed).is_ok()
             {
                 return Quick::Claimed(taken as u32);
             }
@@ -317,15 +329,20 @@ impl<T> Ref<T> {
         }
         let order = ord!("segment.c/one", SeqCst); // SeqCst: row c.
         // Sealed, it has no ticket left, which is no smaller number.
-        let tickets = self.words().tickets.load_total(order);
-        if next(tickets) <= taken { Quick::Empty } else { Quick::Other }
+        if next(self.words().tickets.load_total(order)) > taken {
+            return Quick::Other;
+        }
+        if !polls {
+            idle.store(taken + 1, Relaxed); // Relaxed: row h.
+        }
+        Quick::Empty
     }
 
     /// Claims the value at the front, and up to `max` of those behind it if they are there.
     #[inline]
     pub(super) fn claim<L: Light>(&self, max: u32) -> Front {
         let mut backoff = Backoff::new();
-        let mut taken = self.words().taken.load(Relaxed) as u32; // Relaxed: row b.
+        let mut taken = self.words().poppers.taken.load(Relaxed) as u32; // Relaxed: row b.
         loop {
             if taken == Segment::<T>::SLOTS {
                 return self.after_last();
@@ -336,14 +353,14 @@ impl<T> Ref<T> {
                 Found::NotYet => match self.front_without_value(taken) {
                     Some(front) => return front,
                     None => {
-                        taken = self.words().taken.load(Relaxed) as u32; // Relaxed: row b.
+                        taken = self.words().poppers.taken.load(Relaxed) as u32; // Relaxed: row b.
                         continue;
                     }
                 },
             };
             let (from, to) = (u64::from(taken), u64::from(taken + count.max(1)));
             // Relaxed: row b.
-            match self.words().taken.compare_exchange(from, to, Relaxed, Relaxed) {
+            match self.words().poppers.taken.compare_exchange(from, to, Relaxed, Relaxed) {
                 Ok(_) if count > 0 => return Front::Claimed { first: taken, count },
                 Ok(_) => taken += 1,
                 Err(now) => {
@@ -404,7 +421,7 @@ impl<T> Ref<T> {
     /// asked.
     pub(super) fn is_empty(&self) -> Front {
         loop {
-            let taken = self.words().taken.load(Relaxed); // Relaxed: row b.
+            let taken = self.words().poppers.taken.load(Relaxed); // Relaxed: row b.
             let order = ord!("segment.c/is_empty", SeqCst); // SeqCst: row c.
             let tickets = self.words().tickets.load_total(order);
             if taken >= limit::<T>(tickets) {
@@ -418,7 +435,7 @@ impl<T> Ref<T> {
                 return Front::Claimed { first: taken as u32, count: 0 };
             }
             // Relaxed: row b.
-            let _ = self.words().taken.compare_exchange(taken, taken + 1, Relaxed, Relaxed);
+            let _ = self.words().poppers.taken.compare_exchange(taken, taken + 1, Relaxed, Relaxed);
         }
     }
 
@@ -446,12 +463,12 @@ impl<T> Ref<T> {
     /// Nobody else uses the segment.
     pub(super) unsafe fn pop_alone(&self) -> Option<T> {
         loop {
-            let taken = self.words().taken.load(Relaxed); // Relaxed: alone.
+            let taken = self.words().poppers.taken.load(Relaxed); // Relaxed: alone.
             let tickets = self.words().tickets.load(Relaxed); // Relaxed: alone.
             if taken >= next(tickets).min(limit::<T>(tickets)) {
                 return None;
             }
-            self.words().taken.store(taken + 1, Relaxed); // Relaxed: alone.
+            self.words().poppers.taken.store(taken + 1, Relaxed); // Relaxed: alone.
             let slot = self.slot(taken as u32);
             if slot.look::<Any>() == Found::Value {
                 // SAFETY: claimed above; the slot has a value.
@@ -465,7 +482,7 @@ impl<T> Ref<T> {
     /// The position of the first slot that no popper has taken.
     pub(super) fn front(&self) -> u64 {
         // Relaxed: row b, and `base` is published with the segment.
-        self.words().base.load(Relaxed) + self.words().taken.load(Relaxed)
+        self.words().base.load(Relaxed) + self.words().poppers.taken.load(Relaxed)
     }
 
     /// The position of the next ticket.
