@@ -213,10 +213,15 @@ primitive::except_in_model! {
 }
 
 primitive::export_model!(
+    crate::raw::Any,
     crate::raw::EventCount,
+    crate::raw::Seen,
     crate::raw::Mutex,
     crate::raw::PopError,
     crate::raw::Segments,
+    crate::raw::Slot,
+    crate::raw::reclaim::Bin,
+    crate::raw::reclaim::Header,
     crate::raw::reclaim::Keep,
 );
 

@@ -20,6 +20,7 @@
 //! cargo bench -p lockwork-bench --bench stack     # one thread, then 2 and 8; batches
 //! cargo bench -p lockwork-bench --bench once      # what is made once, and sequence locks
 //! cargo bench -p lockwork-bench --bench queue     # one thread, many, batches, two ends: 15 min
+//! cargo bench -p lockwork-bench --bench segqueue  # queues without a bound: one thread, many
 //! cargo bench -p lockwork-bench --bench pi        # priority inheritance; as root, its wake-ups
 //! cargo bench -p lockwork-bench --bench micro     # criterion: single-thread fast paths
 //! ```
@@ -62,3 +63,4 @@ pub mod scenarios;
 pub mod selects;
 pub mod semaphores;
 pub mod stacks;
+pub mod unbounded;

@@ -102,6 +102,10 @@ pub use ring::{PopError, PushError, Ring, TryPopError, TryPushError, Values};
 pub use rwlock::RwLock;
 #[cfg(feature = "std")]
 pub use segments::Segments;
+#[cfg(feature = "std")]
+crate::primitive::only_in_model! {
+    pub use segments::{Any, Seen, Slot};
+}
 pub use semaphore::{MAX_PERMITS, Refusal, Semaphore};
 pub use seq_lock::SeqLock;
 pub use spin_lock::SpinLock;

@@ -131,6 +131,11 @@
 mod segment;
 mod slot;
 
+pub use self::slot::Any;
+only_in_model! {
+    pub use self::slot::{Seen, Slot};
+}
+
 use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
@@ -139,11 +144,11 @@ use core::ptr;
 use crossbeam_utils::CachePadded;
 
 use self::segment::{END, Front, Quick, Ref, Segment};
-use self::slot::{Any, Light};
+use self::slot::Light;
 use super::reclaim::{Bin, Hazard, Header, Reclaim, unmarked};
 use super::{PopError, PushError};
 use crate::primitive::Ordering::{self, Acquire, Relaxed, Release, SeqCst};
-use crate::primitive::{AtomicPtr, TotalPtr, model_const_fn, mutant, ord};
+use crate::primitive::{AtomicPtr, TotalPtr, model_const_fn, mutant, only_in_model, ord};
 
 /// Slots that may die under a push before it seals the segment.
 const DEATHS: u32 = 3;
@@ -603,9 +608,9 @@ impl<T, R: Reclaim> Segments<T, R> {
     #[cold]
     #[inline(never)]
     fn move_first(&self, guard: R::Guard, from: *mut Header, next: *mut Header) {
-        if !mutant!("segments.last-first") {
-            self.move_last(from, next);
-        }
+        // Whoever set the next segment does this too, and protects this one until then. But so it is
+        // plain that a retired segment is in neither word (invariant 2).
+        self.move_last(from, next);
         // Release: row a.
         let order = ord!("segments.a/move-first", Release);
         if self.first.beside().compare_exchange(from, next, order, Relaxed).is_ok() {

@@ -1,10 +1,13 @@
 //! The corpora of the fuzz targets for `ArrayQueue`, `spsc` and channels, replayed: no fuzzing
+//! The corpora of the fuzz targets for `ArrayQueue`, `SegQueue` and `spsc`, replayed: no fuzzing
 //! engine, any toolchain.
 
 #[path = "../../fuzz/src/channel.rs"]
 mod channel;
 #[path = "../../fuzz/src/queues.rs"]
 mod queues;
+#[path = "../../fuzz/src/seg_queue.rs"]
+mod seg_queue;
 
 use std::fs;
 use std::panic::catch_unwind;
@@ -38,6 +41,11 @@ fn replay(target: &str, run: fn(&[u8])) {
 #[test]
 fn array_queue_agrees_with_its_model() {
     replay("array_queue", queues::array_queue);
+}
+
+#[test]
+fn seg_queue_agrees_with_its_model() {
+    replay("seg_queue", seg_queue::run);
 }
 
 #[test]

@@ -1280,6 +1280,8 @@ fn check_delivery(taken: &[Vec<u64>], sent: &[usize]) {
     assert!(all.into_iter().eq(expected.map(|(producer, n)| value(producer, n))));
 }
 
+mod seg_queue;
+
 mod array_queue {
     use super::*;
 

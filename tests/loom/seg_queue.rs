@@ -6,12 +6,19 @@
 
 use std::sync::Arc;
 
-use lockwork::model::{Explore, thread};
-use lockwork::model_raw::{Keep, PopError, Segments};
+use std::sync::atomic::Ordering::{AcqRel, Acquire};
+
+use lockwork::model::{AtomicPtr, Explore, thread};
+use lockwork::model_raw::{Any, Bin, Header, Keep, PopError, Seen, Segments, Slot};
 use lockwork::queue::SegQueue;
 use lockwork::queue::reclaim::{Hazard, Reclaim};
 
 use crate::support::{Watched, beside};
+
+/// Nobody sleeps here, so how the kernel wakes makes no difference.
+fn explore(name: &'static str) -> Explore {
+    Explore::new(name).without_strict_wakes()
+}
 
 /// A queue that holds these values.
 fn queue<R: Reclaim>(values: &[u32]) -> Arc<SegQueue<u32, R>> {
@@ -34,6 +41,63 @@ fn pop_at_last<R: Reclaim>(queue: &SegQueue<u32, R>) -> u32 {
             None => thread::yield_now(),
         }
     }
+}
+
+// One slot.
+
+/// A pusher, and poppers of which the first one reads what it finds: whether the value is in, and
+/// what the poppers have found. A look without a value is followed by a verdict.
+fn one_slot(poppers: usize) -> impl Fn() -> (bool, Vec<Option<u32>>) + Send + Sync + 'static {
+    move || {
+        let slot = Arc::new(Slot::<u32>::new());
+        let pops = (0..poppers).map(|reader| {
+            beside(&slot, move |slot| {
+                let found = loop {
+                    let found = match slot.look::<Any>() {
+                        Seen::NotYet => slot.lose_patience(),
+                        found => found,
+                    };
+                    if found != Seen::NotYet {
+                        break found;
+                    }
+                    thread::yield_now(); // the fence was refused
+                };
+                // SAFETY: one of the poppers reads, and only what it has found.
+                let read = || if reader == 0 { unsafe { slot.read() } } else { 7 };
+                (found == Seen::Value).then(read)
+            })
+        });
+        let pops: Vec<_> = pops.collect();
+        // SAFETY: nobody else pushes, and this once.
+        let pushed = unsafe { slot.fill::<Any>(7) };
+        (pushed.is_ok(), pops.into_iter().map(|pop| pop.join().unwrap()).collect())
+    }
+}
+
+#[test]
+fn slot_and_popper() {
+    explore("slot, a popper")
+        .unbounded()
+        .at_least(20)
+        .run(&[(false, vec![None]), (true, vec![Some(7)])], one_slot(1));
+}
+
+/// Without a verdict of his own, a popper waits for the pusher's.
+#[test]
+fn slot_without_barriers() {
+    explore("slot, no barriers")
+        .preemptions(3)
+        .without_barriers()
+        .at_least(20)
+        .run(&[(true, vec![Some(7)])], one_slot(1));
+}
+
+#[test]
+fn slot_and_two_poppers() {
+    explore("slot, two poppers")
+        .preemptions(3)
+        .at_least(500)
+        .run(&[(false, vec![None, None]), (true, vec![Some(7), Some(7)])], one_slot(2));
 }
 
 // One thread at each end.
@@ -61,7 +125,7 @@ fn hands_over(before: usize) -> impl Fn() -> Option<u32> + Send + Sync + 'static
 
 #[test]
 fn hand_over() {
-    Explore::new("segments, hand-over")
+    explore("segments, hand-over")
         .preemptions(3)
         .at_least(100)
         .run(&[None, Some(1)], hands_over(0));
@@ -69,7 +133,7 @@ fn hand_over() {
 
 #[test]
 fn hand_over_by_slot() {
-    Explore::new("segments, hand-over by a slot")
+    explore("segments, hand-over by a slot")
         .preemptions(3)
         .at_least(100)
         .run(&[None, Some(1)], hands_over(1));
@@ -77,17 +141,29 @@ fn hand_over_by_slot() {
 
 #[test]
 fn hand_over_by_segment() {
-    Explore::new("segments, hand-over by a segment")
+    explore("segments, hand-over by a segment")
         .preemptions(3)
-        .at_least(100)
+        .at_least(20)
         .run(&[None, Some(1)], hands_over(2));
+}
+
+/// The same where fences are no help: a slot's own words have to do it.
+#[test]
+fn hand_over_without_barriers() {
+    for before in 0..3 {
+        explore("segments, hand-over, no barriers")
+            .preemptions(3)
+            .without_barriers()
+            .at_least(20)
+            .run(&[None, Some(1)], hands_over(before));
+    }
 }
 
 /// A popper that loses patience, and a pusher that comes at that moment: whatever the verdict, the
 /// value is popped once.
 #[test]
 fn poison_race() {
-    Explore::new("segments, poison race").preemptions(3).at_least(100).run(
+    explore("segments, poison race").preemptions(3).at_least(100).run(
         &[(None, vec![2]), (Some(2), vec![])],
         || {
             let queue = queue::<Keep>(&[1]);
@@ -115,12 +191,12 @@ fn in_order<R: Reclaim>(values: u32) -> impl Fn() + Send + Sync + 'static {
 
 #[test]
 fn over_segments() {
-    Explore::new("segments, in order").preemptions(2).at_least(300).run(&[()], in_order::<Keep>(4));
+    explore("segments, in order").preemptions(2).at_least(300).run(&[()], in_order::<Keep>(4));
 }
 
 #[test]
 fn over_segments_with_hazards() {
-    Explore::new("segments, in order, hazards")
+    explore("segments, in order, hazards")
         .preemptions(1)
         .at_least(100)
         .run(&[()], in_order::<Hazard>(6));
@@ -131,7 +207,7 @@ fn over_segments_with_hazards() {
 /// Two first pushes: one makes the first segment.
 #[test]
 fn first_pushes() {
-    Explore::new("segments, first pushes").preemptions(2).at_least(50).run(
+    explore("segments, first pushes").preemptions(2).at_least(50).run(
         &[vec![1, 2], vec![2, 1]],
         || {
             let queue = queue::<Keep>(&[]);
@@ -146,7 +222,7 @@ fn first_pushes() {
 /// A push that sees the other's first one as done is behind it; a pop sees both.
 #[test]
 fn first_push_and_pop() {
-    Explore::new("segments, first push and pop").preemptions(3).at_least(100).run(
+    explore("segments, first push and pop").preemptions(3).at_least(100).run(
         &[(Some(1), vec![2]), (Some(2), vec![1])],
         || {
             let queue = queue::<Keep>(&[]);
@@ -162,7 +238,7 @@ fn first_push_and_pop() {
 /// Three threads at the end of a segment: each brings one along, or takes a slot of another's.
 #[test]
 fn three_at_segment_end() {
-    Explore::new("segments, three at the end").preemptions(2).at_least(500).run(&[15], || {
+    explore("segments, three at the end").preemptions(2).at_least(500).run(&[15], || {
         let queue = queue::<Keep>(&[1, 2]);
         let others = [4, 8].map(|v| beside(&queue, move |queue| queue.push(v)));
         assert_eq!(queue.pop(), Some(1));
@@ -175,9 +251,24 @@ fn three_at_segment_end() {
     });
 }
 
+/// One links a segment, one goes on to it, and one finds it.
+#[test]
+fn segment_is_passed_on() {
+    explore("segments, passed on").preemptions(2).at_least(100).run(&[3], || {
+        let queue = queue::<Keep>(&[1, 2]);
+        assert_eq!((queue.pop(), queue.pop()), (Some(1), Some(2)));
+        let pusher = beside(&queue, |queue| queue.push(3));
+        let other = beside(&queue, |queue| queue.pop());
+        let popped = queue.pop();
+        pusher.join().unwrap();
+        let popped = [popped, other.join().unwrap()];
+        rest(&queue).into_iter().chain(popped.into_iter().flatten()).sum::<u32>()
+    });
+}
+
 #[test]
 fn two_pops_of_one_value() {
-    Explore::new("segments, pop and pop").preemptions(3).at_least(50).run(
+    explore("segments, pop and pop").preemptions(3).at_least(50).run(
         &[(Some(1), None), (None, Some(1))],
         || {
             let queue = queue::<Keep>(&[1]);
@@ -192,24 +283,21 @@ fn two_pops_of_one_value() {
 /// one agrees.
 #[test]
 fn two_poppers_and_a_late_pusher() {
-    Explore::new("segments, two poppers, late pusher").preemptions(3).at_least(500).run(
-        &[1],
-        || {
-            let queue = queue::<Keep>(&[]);
-            let other = beside(&queue, |queue| queue.pop());
-            let producer = beside(&queue, |queue| queue.push(1));
-            let popped = queue.pop();
-            producer.join().unwrap();
-            let all = [popped, other.join().unwrap()];
-            rest(&queue).into_iter().chain(all.into_iter().flatten()).sum::<u32>()
-        },
-    );
+    explore("segments, two poppers, late pusher").preemptions(3).at_least(500).run(&[1], || {
+        let queue = queue::<Keep>(&[]);
+        let other = beside(&queue, |queue| queue.pop());
+        let producer = beside(&queue, |queue| queue.push(1));
+        let popped = queue.pop();
+        producer.join().unwrap();
+        let all = [popped, other.join().unwrap()];
+        rest(&queue).into_iter().chain(all.into_iter().flatten()).sum::<u32>()
+    });
 }
 
 /// The same where the segment is there already, and the values are watched.
 #[test]
 fn verdict_is_agreed_on() {
-    Explore::new("segments, verdict").preemptions(2).at_least(500).run(&[1], || {
+    explore("segments, verdict").preemptions(2).at_least(500).run(&[1], || {
         let queue = Arc::new(SegQueue::<Watched, Keep>::with_reclaim());
         queue.push(Watched::new(0));
         drop(queue.pop());
@@ -232,7 +320,7 @@ fn verdict_is_agreed_on() {
 /// front of it is not.
 #[test]
 fn not_empty_after_a_push() {
-    Explore::new("segments, falsely empty").preemptions(3).at_least(100).run(
+    explore("segments, falsely empty").preemptions(3).at_least(100).run(
         &[(Some(1), vec![2]), (Some(2), vec![1])],
         || {
             let queue = queue::<Keep>(&[9]);
@@ -275,8 +363,9 @@ const NOT_BOTH: &[(bool, bool)] = &[(false, false), (false, true), (true, false)
 
 #[test]
 fn empty_and_empty() {
-    Explore::new("segments, empty and empty")
+    explore("segments, empty and empty")
         .preemptions(2)
+        .without_barriers()
         .at_least(50)
         .run(NOT_BOTH, one_sees_the_other(&[9], |queue| queue.pop().is_none()));
 }
@@ -284,32 +373,63 @@ fn empty_and_empty() {
 #[test]
 fn empty_and_empty_slowly() {
     let slowly = |queue: &SegQueue<u32, Keep>| queue.pop_many(&mut Vec::with_capacity(4), 1) == 0;
-    Explore::new("segments, empty and empty, in a batch")
+    explore("segments, empty and empty, in a batch")
         .preemptions(2)
+        .without_barriers()
         .at_least(50)
         .run(NOT_BOTH, one_sees_the_other(&[9], slowly));
 }
 
 #[test]
 fn empty_and_empty_at_segment_end() {
-    Explore::new("segments, empty and empty at the end")
+    explore("segments, empty and empty at the end")
         .preemptions(2)
+        .without_barriers()
         .at_least(50)
         .run(NOT_BOTH, one_sees_the_other(&[8, 9], |queue| queue.pop().is_none()));
 }
 
 #[test]
 fn empty_and_empty_at_first() {
-    Explore::new("segments, empty and empty at first")
+    explore("segments, empty and empty at first")
         .preemptions(2)
+        .without_barriers()
         .at_least(50)
         .run(NOT_BOTH, one_sees_the_other(&[], |queue| queue.pop().is_none()));
 }
 
+/// One pushes and looks into the other queue, the other one closes that and looks into the first.
+#[test]
+fn closed_and_empty() {
+    for before in [&[][..], &[9], &[8, 9]] {
+        explore("segments, closed and empty").preemptions(2).without_barriers().at_least(20).run(
+            NOT_BOTH,
+            move || {
+                let queues = Arc::new([0, 1].map(|_| {
+                    let queue = Segments::<u32, Keep>::new();
+                    for &value in before {
+                        queue.push(value).unwrap();
+                        queue.pop().unwrap();
+                    }
+                    queue
+                }));
+                let other = beside(&queues, |queues| {
+                    queues[0].push(1).unwrap();
+                    queues[1].pop() == Err(PopError::Empty)
+                });
+                assert!(queues[1].close());
+                let empty = queues[0].pop() == Err(PopError::Empty);
+                (other.join().unwrap(), empty)
+            },
+        );
+    }
+}
+
 #[test]
 fn is_empty_and_is_empty() {
-    Explore::new("segments, is_empty")
+    explore("segments, is_empty")
         .preemptions(2)
+        .without_barriers()
         .at_least(50)
         .run(NOT_BOTH, one_sees_the_other(&[9], |queue| queue.is_empty()));
 }
@@ -318,7 +438,7 @@ fn is_empty_and_is_empty() {
 /// are used again meanwhile.
 #[test]
 fn never_empty_while_segments_are_reused() {
-    Explore::new("segments, never empty").preemptions(1).at_least(100).run(&[()], || {
+    explore("segments, never empty").preemptions(1).at_least(100).run(&[()], || {
         let queue = queue::<Hazard>(&[1, 2]);
         let turn = |queue: &SegQueue<u32>| {
             for _ in 0..2 {
@@ -336,10 +456,212 @@ fn never_empty_while_segments_are_reused() {
 
 // Reclamation.
 
+/// A node, and what whoever makes it writes into it.
+#[repr(C)]
+struct Node {
+    header: Header,
+    value: Watched,
+}
+
+/// Two places, each with a node.
+struct Places {
+    places: [AtomicPtr<Header>; 2],
+    bin: Bin,
+}
+
+impl Places {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { places: [0, 1].map(|_| AtomicPtr::new(node())), bin: Bin::new() })
+    }
+
+    /// Puts a new node into one of them, and retires the old one.
+    fn replace(&self, place: usize) {
+        let old = self.places[place].swap(node(), AcqRel);
+        // SAFETY: no longer in its place, from `node`, and retired here only.
+        unsafe { Hazard::retire(Hazard::enter(), &self.bin, old, free) };
+    }
+
+    /// Both, the one after the other.
+    fn replace_both(&self) {
+        (0..2).for_each(|place| self.replace(place));
+    }
+
+    /// Looks at the node of a place, as a thread's first operations do.
+    fn look_slowly(&self, guard: &Guard, place: usize) {
+        let node = Hazard::protect(guard, &self.places[place]);
+        // SAFETY: protected.
+        unsafe { look_at(node) };
+    }
+
+    /// As all others do.
+    fn look(&self, place: usize) {
+        let guard = Hazard::quick().expect("this thread has a record");
+        if let Some(node) = Hazard::protect_once(&guard, &self.places[place]) {
+            // SAFETY: protected.
+            unsafe { look_at(node) };
+        }
+    }
+}
+
+/// # Safety
+///
+/// From `node`, and not freed.
+unsafe fn look_at(node: *mut Header) {
+    // SAFETY: by this function's contract.
+    let node = unsafe { &*node.cast::<Node>() };
+    node.header.is_used();
+    assert_eq!(node.value.peek(), 1);
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return; // a model has failed
+        }
+        // SAFETY: nobody else is there any more; all nodes are from `node`.
+        unsafe {
+            self.places.iter().for_each(|place| free(place.load(Acquire)));
+            self.bin.empty(free);
+        }
+    }
+}
+
+fn node() -> *mut Header {
+    let node = Node { header: Header::new(), value: Watched::new(0) };
+    node.value.set(1);
+    Box::into_raw(Box::new(node)).cast()
+}
+
+/// # Safety
+///
+/// From `node`, and used by nobody.
+unsafe fn free(node: *mut Header) {
+    // SAFETY: by this function's contract.
+    drop(unsafe { Box::from_raw(node.cast::<Node>()) });
+}
+
+type Guard = <Hazard as Reclaim>::Guard;
+
+/// Whoever looks at a node has it to look at: what was retired is not taken for spare before.
+fn protected(reader: impl Fn(&Places) + Copy + Send + Sync + 'static) -> impl Fn() + Send + Sync {
+    move || {
+        let places = Places::new();
+        drop(Hazard::enter()); // or the model would vary how a thread gets a record
+        let other = beside(&places, move |places| {
+            drop(Hazard::enter());
+            reader(places);
+        });
+        places.replace_both();
+        other.join().unwrap();
+    }
+}
+
+#[test]
+fn protect() {
+    explore("hazard, protect").preemptions(3).at_least(50).run(
+        &[()],
+        protected(|places| {
+            places.look(0);
+            places.look(1);
+        }),
+    );
+}
+
+#[test]
+fn protect_slowly() {
+    explore("hazard, protect slowly").preemptions(3).at_least(50).run(
+        &[()],
+        protected(|places| {
+            let guard = Hazard::enter();
+            places.look_slowly(&guard, 0);
+            places.look_slowly(&guard, 1);
+        }),
+    );
+}
+
+/// What is in a node is seen, fences or no fences. (Nothing is taken for spare without one.)
+#[test]
+fn protect_without_barriers() {
+    let reader = |places: &Places| {
+        places.look(0);
+        places.look_slowly(&Hazard::enter(), 1);
+    };
+    explore("hazard, protect, no barriers")
+        .preemptions(3)
+        .without_barriers()
+        .at_least(50)
+        .run(&[()], protected(reader));
+}
+
+/// A thread that has just come takes a record, an old one or a new one, and is seen by who looks.
+#[test]
+fn protect_at_first() {
+    explore("hazard, protect at first").preemptions(3).at_least(50).run(&[()], || {
+        let places = Places::new();
+        let other = beside(&places, |places| {
+            let guard = Hazard::enter();
+            places.look_slowly(&guard, 0);
+        });
+        places.replace_both();
+        other.join().unwrap();
+    });
+}
+
+/// A thread that ends leaves its record to the next one.
+#[test]
+fn record_is_left() {
+    explore("hazard, a record is left").preemptions(2).at_least(20).run(&[()], || {
+        let places = Places::new();
+        drop(Hazard::enter());
+        let first = beside(&places, |places| places.look_slowly(&Hazard::enter(), 0));
+        let second = beside(&places, |places| places.look_slowly(&Hazard::enter(), 0));
+        places.replace_both();
+        first.join().unwrap();
+        second.join().unwrap();
+    });
+}
+
+/// Two that retire: whoever comes second finds what the first one has left.
+#[test]
+fn two_retire() {
+    explore("hazard, two retire").preemptions(2).at_least(50).run(&[()], || {
+        let places = Places::new();
+        drop(Hazard::enter());
+        let other = beside(&places, |places| places.replace(1));
+        places.replace(0);
+        other.join().unwrap();
+    });
+}
+
+/// A spare node is had by one at a time.
+#[test]
+fn spare_goes_from_hand_to_hand() {
+    explore("bin, a spare").preemptions(3).at_least(20).run(&[()], || {
+        let bin = Arc::new(Bin::new());
+        // SAFETY: from `node`.
+        unsafe { bin.keep(node(), free) };
+        let turn = |bin: &Bin| {
+            if let Some(node) = bin.take_spare() {
+                // SAFETY: ours while it is no spare.
+                unsafe {
+                    (*node).is_used();
+                    bin.keep(node, free);
+                }
+            }
+        };
+        let other = beside(&bin, turn);
+        turn(&bin);
+        turn(&bin);
+        other.join().unwrap();
+        // SAFETY: nobody else is there.
+        unsafe { bin.empty(free) };
+    });
+}
+
 /// A reader on its way to a segment that is retired and used again under it.
 #[test]
 fn protect_and_reuse() {
-    Explore::new("hazard, protect and reuse").preemptions(2).at_least(200).run(&[36], || {
+    explore("hazard, protect and reuse").preemptions(2).at_least(200).run(&[36], || {
         let queue = queue::<Hazard>(&[1, 2, 3, 4]);
         let popper = beside(&queue, |queue| queue.pop().unwrap_or(0));
         let mut sum = 0;
@@ -354,7 +676,7 @@ fn protect_and_reuse() {
 /// The same for a pusher, who finds the last segment.
 #[test]
 fn push_and_reuse() {
-    Explore::new("hazard, push and reuse").preemptions(2).at_least(200).run(&[22], || {
+    explore("hazard, push and reuse").preemptions(2).at_least(200).run(&[22], || {
         let queue = queue::<Hazard>(&[1, 2]);
         let pusher = beside(&queue, |queue| queue.push(10));
         let mut sum = 0;
@@ -370,7 +692,7 @@ fn push_and_reuse() {
 /// Two threads after another use one record.
 #[test]
 fn record_goes_from_thread_to_thread() {
-    Explore::new("hazard, records").preemptions(1).at_least(20).run(&[vec![1, 2]], || {
+    explore("hazard, records").preemptions(1).at_least(20).run(&[vec![1, 2]], || {
         let queue = queue::<Hazard>(&[]);
         let first = beside(&queue, |queue| queue.push(1));
         let second = beside(&queue, |queue| queue.push(2));
@@ -423,15 +745,12 @@ fn closed() -> [Closed; 4] {
 
 #[test]
 fn close_push_and_pop() {
-    Explore::new("segments, close")
-        .preemptions(2)
-        .at_least(500)
-        .run(&closed(), close_push_pop(&[9]));
+    explore("segments, close").preemptions(2).at_least(500).run(&closed(), close_push_pop(&[9]));
 }
 
 #[test]
 fn close_push_and_pop_at_segment_end() {
-    Explore::new("segments, close at the end")
+    explore("segments, close at the end")
         .preemptions(2)
         .at_least(500)
         .run(&closed(), close_push_pop(&[8, 9]));
@@ -439,7 +758,7 @@ fn close_push_and_pop_at_segment_end() {
 
 #[test]
 fn close_push_and_pop_at_first() {
-    Explore::new("segments, close at first")
+    explore("segments, close at first")
         .preemptions(2)
         .at_least(500)
         .run(&closed(), close_push_pop(&[]));
@@ -449,7 +768,7 @@ fn close_push_and_pop_at_first() {
 #[test]
 fn close_publishes() {
     for before in [0, 1, 2] {
-        Explore::new("segments, close publishes").preemptions(3).at_least(30).run(
+        explore("segments, close publishes").preemptions(3).at_least(30).run(
             &[None, Some(1)],
             move || {
                 let shared = Arc::new((Segments::<u32, Keep>::new(), Watched::new(0)));
@@ -479,7 +798,7 @@ fn close_publishes() {
 /// One of two closers was the first.
 #[test]
 fn close_and_close() {
-    Explore::new("segments, close and close").preemptions(2).at_least(50).run(
+    explore("segments, close and close").preemptions(2).at_least(50).run(
         &[(false, true), (true, false)],
         || {
             let queue = Arc::new(Segments::<u32, Keep>::new());
@@ -496,7 +815,7 @@ fn close_and_close() {
 /// What is left is dropped once, and what was popped is not.
 #[test]
 fn drop_with_values() {
-    Explore::new("segments, drop").preemptions(2).at_least(50).run(&[3], || {
+    explore("segments, drop").preemptions(2).at_least(50).run(&[2], || {
         let count = Arc::new(std::sync::atomic::AtomicU32::new(0));
         struct Counted(Arc<std::sync::atomic::AtomicU32>);
         impl Drop for Counted {
@@ -505,13 +824,12 @@ fn drop_with_values() {
             }
         }
         let queue = Arc::new(SegQueue::<Counted, Keep>::with_reclaim());
-        for _ in 0..2 {
-            queue.push(Counted(count.clone()));
-        }
+        queue.push(Counted(count.clone()));
         let pusher = beside(&queue, {
             let count = count.clone();
             move |queue| queue.push(Counted(count))
         });
+        drop(queue.pop());
         drop(queue.pop());
         pusher.join().unwrap();
         drop(queue);

@@ -22,34 +22,54 @@
 //! | d | take a spare | Acquire | c | as above |
 //! | e | `fresh`, `nodes` | Relaxed | - | they say when to do something, not what |
 
-use core::cell::Cell;
 use core::ptr;
 
 use super::Free;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
 use crate::primitive::{AtomicPtr, AtomicU32, UnsafeCell, model_const_fn, ord};
 
-/// What every node begins with; a retired node's is used by one thread at a time.
+/// What every node begins with.
 #[repr(C)]
 pub struct Header {
-    /// The next node of a list of retired ones.
-    pub(super) link: Cell<*mut Header>,
-    /// Whether somebody was seen looking at it.
-    pub(super) in_use: Cell<bool>,
-    /// Written to when the node is taken for spare, read by all who use it: the model sees whether
-    /// these are ordered. Nothing in the program that ships.
+    /// Who has the node in his list, has this to himself.
+    retired: UnsafeCell<Retired>,
+    /// Written to when the node is made and when it is taken for spare, read by all who use it: the
+    /// model sees whether these are ordered. Nothing in the program that ships.
     life: UnsafeCell<()>,
+}
+
+/// Of a node that is retired.
+struct Retired {
+    /// The next one.
+    link: *mut Header,
+    /// Whether somebody was seen looking at it.
+    in_use: bool,
 }
 
 impl Header {
     model_const_fn! {
+        /// A node that nobody has retired.
         pub const fn new() -> Self {
-            Self {
-                link: Cell::new(ptr::null_mut()),
-                in_use: Cell::new(false),
-                life: UnsafeCell::new(()),
-            }
+            let retired = Retired { link: ptr::null_mut(), in_use: false };
+            Self { retired: UnsafeCell::new(retired), life: UnsafeCell::new(()) }
         }
+    }
+
+    /// # Safety
+    ///
+    /// The node is retired, and in a list of the caller's or in none.
+    unsafe fn change<R>(&self, change: impl FnOnce(&mut Retired) -> R) -> R {
+        // SAFETY: nobody else uses it (this function's contract).
+        self.retired.with_mut(|retired| change(unsafe { &mut *retired }))
+    }
+
+    /// Says that the node is about to be published.
+    ///
+    /// # Safety
+    ///
+    /// It is the caller's alone.
+    pub unsafe fn begins(&self) {
+        self.life.with_mut(|_| ());
     }
 
     /// Says that the node is being used.
@@ -76,6 +96,7 @@ pub struct Bin {
 
 impl Bin {
     model_const_fn! {
+        /// An empty one.
         pub const fn new() -> Self {
             Self {
                 retired: AtomicPtr::new(ptr::null_mut()),
@@ -123,7 +144,7 @@ impl Bin {
     /// The node is this bin's, nobody else has its address, and `free` is its.
     pub unsafe fn keep(&self, node: *mut Header, free: Free) {
         // SAFETY: the node is the caller's alone.
-        unsafe { (*node).life.with_mut(|_| ()) };
+        unsafe { (*node).begins() };
         for place in &self.spares {
             // Release: row c.
             let order = ord!("bin.c", Release);
@@ -149,8 +170,8 @@ impl Bin {
     pub(super) unsafe fn add(&self, node: *mut Header) {
         let mut first = self.retired.load(Relaxed); // Relaxed: the compare-exchange decides.
         loop {
-            // SAFETY: the node lives, and its header is the caller's until it is in the list.
-            unsafe { (*node).link.set(first) };
+            // SAFETY: the node lives, and is in no list yet.
+            unsafe { (*node).change(|retired| retired.link = first) };
             // Release: row a.
             match self.retired.compare_exchange(first, node, ord!("bin.a", Release), Relaxed) {
                 Ok(_) => return,
@@ -181,7 +202,7 @@ impl Bin {
     pub(super) fn take_enough(&self) -> List {
         self.fresh.store(0, Relaxed); // Relaxed: row e.
         let nodes = self.take_retired();
-        for node in nodes.rest(ENOUGH) {
+        for (node, _) in nodes.rest(ENOUGH) {
             // SAFETY: the list was ours, and the node is not in it any more.
             unsafe { self.add_fresh(node) };
         }
@@ -195,7 +216,7 @@ impl Bin {
     /// Nobody else uses the structure any more, and `free` is that of its nodes.
     pub unsafe fn empty(&self, free: Free) {
         let spares = core::iter::from_fn(|| self.take_spare());
-        for node in self.take_retired().chain(spares) {
+        for node in self.take_retired().map(|(node, _)| node).chain(spares) {
             // SAFETY: the caller has everything to itself.
             unsafe { free(node) };
         }
@@ -215,37 +236,51 @@ impl List {
     /// Cuts the list after so many nodes: those behind them.
     fn rest(&self, mut count: u32) -> Self {
         let mut rest = Self { first: ptr::null_mut() };
-        self.visit(|header| {
+        self.visit(|_, retired| {
             count = count.saturating_sub(1);
             if count == 0 {
                 // Once, as it ends the visit.
-                rest.first = header.link.replace(ptr::null_mut());
+                rest.first = core::mem::replace(&mut retired.link, ptr::null_mut());
             }
         });
         rest
     }
 
-    /// Calls `visit` with each node.
-    pub(super) fn visit(&self, mut visit: impl FnMut(&Header)) {
+    /// Finds out which nodes are in use: this one is.
+    pub(super) fn find(&self, in_use: *mut Header) {
+        self.visit(|node, retired| retired.in_use |= ptr::eq(node, in_use));
+    }
+
+    fn visit(&self, mut visit: impl FnMut(*mut Header, &mut Retired)) {
         let mut node = self.first;
-        // SAFETY: the list is ours, so its nodes live and their headers are ours.
+        // SAFETY: the list is ours, so its nodes live.
         while let Some(header) = unsafe { node.as_ref() } {
-            visit(header);
-            node = header.link.get();
+            // SAFETY: in our list.
+            node = unsafe {
+                header.change(|retired| {
+                    visit(node, retired);
+                    retired.link
+                })
+            };
         }
     }
 }
 
 impl Iterator for List {
-    type Item = *mut Header;
+    type Item = (*mut Header, bool);
 
-    /// Takes the first node.
-    fn next(&mut self) -> Option<*mut Header> {
+    /// Takes the first node, and says whether it is in use.
+    fn next(&mut self) -> Option<(*mut Header, bool)> {
         let node = self.first;
         // SAFETY: as in `visit`; nodes already taken are not looked at.
         let header = unsafe { node.as_ref() }?;
-        self.first = header.link.get();
-        Some(node)
+        // SAFETY: in our list.
+        unsafe {
+            header.change(|retired| {
+                self.first = retired.link;
+                Some((node, core::mem::take(&mut retired.in_use)))
+            })
+        }
     }
 }
 

@@ -250,9 +250,12 @@ impl Reclaim for Hazard {
         if !mutant!("hazard.e") {
             bare_light_fence(); // Row e.
         }
+        if mutant!("hazard.trust") {
+            return Some(node);
+        }
         // Acquire: row d.
         let now = place.load(ord!("hazard.d", Acquire));
-        (now == node || mutant!("hazard.trust")).then_some(now)
+        (now == node).then_some(now)
     }
 
     fn enter() -> Guard {
@@ -281,9 +284,12 @@ impl Reclaim for Hazard {
             if !mutant!("hazard.e/slow") {
                 light_fence(); // Row e.
             }
+            if mutant!("hazard.trust/slow") {
+                return node;
+            }
             // Acquire: row d.
             let now = place.load(ord!("hazard.d/slow", Acquire));
-            if now == node || mutant!("hazard.trust/slow") {
+            if now == node {
                 return now;
             }
             node = now;
@@ -313,17 +319,12 @@ impl Reclaim for Hazard {
         let fenced = mutant!("hazard.f") || heavy_fence(); // Row f.
         for record in RECORDS.iter() {
             // Acquire: row c.
-            let hazard = unmarked(record.hazard.load(ord!("hazard.c", Acquire)));
-            nodes.visit(|header| {
-                if ptr::eq(header, hazard) {
-                    header.in_use.set(true);
-                }
-            });
+            nodes.find(unmarked(record.hazard.load(ord!("hazard.c", Acquire))));
         }
-        for node in nodes {
+        for (node, in_use) in nodes {
             // SAFETY: the list was ours, and so is the node; `free` is its (the contract).
             unsafe {
-                if (*node).in_use.replace(false) || !fenced {
+                if in_use || !fenced {
                     bin.add(node);
                 } else {
                     bin.keep(node, free);

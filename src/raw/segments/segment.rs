@@ -46,7 +46,7 @@ use core::ptr;
 use crossbeam_utils::CachePadded;
 
 use super::super::reclaim::Header;
-use super::slot::{Any, Found, Light, Slot};
+use super::slot::{Any, Light, Seen, Slot};
 use crate::primitive::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use crate::primitive::{AtomicU64, Backoff, TotalPtr, TotalU64, ord, spin_loop, tuned, tuning};
 
@@ -268,6 +268,8 @@ impl<T> Ref<T> {
     /// The segment is the caller's alone, and new or cleaned.
     pub(super) unsafe fn prefill(&self, after: Option<Self>, value: T) {
         let words = self.words();
+        // SAFETY: the caller's alone.
+        unsafe { words.header.begins() };
         // Relaxed, both: whoever publishes the segment publishes these.
         words.base.store(after.map_or(0, |after| after.end()), Relaxed);
         words.tickets.store(1, Relaxed);
@@ -348,9 +350,9 @@ impl<T> Ref<T> {
                 return self.after_last();
             }
             let count = match self.slot(taken).look::<L>() {
-                Found::Value => 1 + self.more_values::<L>(taken + 1, max - 1),
-                Found::Nothing => 0,
-                Found::NotYet => match self.front_without_value(taken) {
+                Seen::Value => 1 + self.more_values::<L>(taken + 1, max - 1),
+                Seen::Nothing => 0,
+                Seen::NotYet => match self.front_without_value(taken) {
                     Some(front) => return front,
                     None => {
                         taken = self.words().poppers.taken.load(Relaxed) as u32; // Relaxed: row b.
@@ -402,7 +404,7 @@ impl<T> Ref<T> {
             waited += pauses;
             pauses *= 2;
         }
-        if slot.lose_patience() == Found::NotYet {
+        if slot.lose_patience() == Seen::NotYet {
             // There is no fence to be had, and so no way on but to wait.
             crate::primitive::yield_now();
         }
@@ -431,7 +433,7 @@ impl<T> Ref<T> {
                 return Front::Empty;
             }
             // A dead slot is not there, for who asks.
-            if self.slot(taken as u32).look::<Any>() != Found::Nothing {
+            if self.slot(taken as u32).look::<Any>() != Seen::Nothing {
                 return Front::Claimed { first: taken as u32, count: 0 };
             }
             // Relaxed: row b.
@@ -470,7 +472,7 @@ impl<T> Ref<T> {
             }
             self.words().poppers.taken.store(taken + 1, Relaxed); // Relaxed: alone.
             let slot = self.slot(taken as u32);
-            if slot.look::<Any>() == Found::Value {
+            if slot.look::<Any>() == Seen::Value {
                 // SAFETY: claimed above; the slot has a value.
                 return Some(unsafe { slot.read() });
             }

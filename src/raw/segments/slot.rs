@@ -59,12 +59,13 @@
 //! Then nothing is known, and nothing is decided: the slot stays SUSPECT until its pusher, or
 //! somebody who gets his fence, decides.
 
+use core::fmt;
 use core::mem::MaybeUninit;
 
 use super::super::reclaim::Reclaim;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
 use crate::primitive::{AtomicU32, UnsafeCell, bare_light_fence, heavy_fence, light_fence};
-use crate::primitive::{mutant, ord};
+use crate::primitive::{mutant, only_in_model, ord};
 
 const NONE: u32 = 0;
 const SUSPECT: u32 = 1;
@@ -72,12 +73,13 @@ const LIVE: u32 = 2;
 const DEAD: u32 = 3;
 
 /// Whether light fences may be taken to be for the compiler only.
-pub(super) trait Light {
+pub trait Light {
     const BARE: bool;
 }
 
 /// They may be anything.
-pub(super) enum Any {}
+#[derive(Debug)]
+pub enum Any {}
 
 impl Light for Any {
     const BARE: bool = false;
@@ -98,7 +100,7 @@ fn light<L: Light>() {
 
 /// What a popper finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub enum Seen {
     /// A value, which is his once he has claimed the slot.
     Value,
     /// A slot to go past.
@@ -107,10 +109,24 @@ pub(super) enum Found {
     NotYet,
 }
 
-pub(super) struct Slot<T> {
+/// One place for one value.
+pub struct Slot<T> {
     full: AtomicU32,
     verdict: AtomicU32,
     value: UnsafeCell<MaybeUninit<T>>,
+}
+
+only_in_model! {
+    impl<T> Slot<T> {
+        /// An empty one, for models of one slot.
+        pub fn new() -> Self {
+            Self {
+                full: AtomicU32::new(0),
+                verdict: AtomicU32::new(NONE),
+                value: UnsafeCell::new(MaybeUninit::uninit()),
+            }
+        }
+    }
 }
 
 impl<T> Slot<T> {
@@ -119,7 +135,7 @@ impl<T> Slot<T> {
     /// # Safety
     ///
     /// `place` is valid for writes, and aligned.
-    pub(super) unsafe fn make_at(place: *mut Self) {
+    pub unsafe fn make_at(place: *mut Self) {
         // SAFETY: by this function's contract.
         unsafe {
             (&raw mut (*place).full).write(AtomicU32::new(0));
@@ -129,7 +145,7 @@ impl<T> Slot<T> {
     }
 
     /// Makes it as good as new.
-    pub(super) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         *self.full.get_mut() = 0;
         *self.verdict.get_mut() = NONE;
     }
@@ -142,7 +158,7 @@ impl<T> Slot<T> {
     /// The caller has this slot's ticket and has not called this before. If `BARE`, light fences
     /// are for the compiler only.
     #[inline]
-    pub(super) unsafe fn put<L: Light>(&self, value: T) -> bool {
+    pub unsafe fn put<L: Light>(&self, value: T) -> bool {
         // SAFETY: nobody else touches the value before `full` is stored: poppers look at that or at
         // LIVE first, and this is the slot's only pusher.
         self.value.with_mut(|place| unsafe { (*place).as_mut_ptr().write(value) });
@@ -160,7 +176,7 @@ impl<T> Slot<T> {
     ///
     /// As for `put`.
     #[inline]
-    pub(super) unsafe fn fill<L: Light>(&self, value: T) -> Result<(), T> {
+    pub unsafe fn fill<L: Light>(&self, value: T) -> Result<(), T> {
         // SAFETY: by this function's contract.
         if unsafe { self.put::<L>(value) } || self.plead() {
             Ok(())
@@ -174,7 +190,7 @@ impl<T> Slot<T> {
     /// dead.
     #[cold]
     #[inline(never)]
-    pub(super) fn plead(&self) -> bool {
+    pub fn plead(&self) -> bool {
         if mutant!("slot.plead") {
             return true;
         }
@@ -187,13 +203,13 @@ impl<T> Slot<T> {
 
     /// Whether the pusher has written.
     #[inline]
-    pub(super) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.full.load(ord!("slot.b", Acquire)) != 0 // Acquire: row b.
     }
 
     /// Whether nobody is suspicious of a slot that is full, so that it certainly has a value.
     #[inline]
-    pub(super) fn is_trusted<L: Light>(&self) -> bool {
+    pub fn is_trusted<L: Light>(&self) -> bool {
         if !mutant!("slot.d") {
             light::<L>(); // Row d.
         }
@@ -203,28 +219,28 @@ impl<T> Slot<T> {
 
     /// What there is.
     #[inline]
-    pub(super) fn look<L: Light>(&self) -> Found {
+    pub fn look<L: Light>(&self) -> Seen {
         if !self.is_full() {
             self.look_without_value()
         } else if self.is_trusted::<L>() || self.plead() {
-            Found::Value
+            Seen::Value
         } else {
-            Found::Nothing
+            Seen::Nothing
         }
     }
 
     #[cold]
-    fn look_without_value(&self) -> Found {
+    fn look_without_value(&self) -> Seen {
         // Acquire: row g.
         match self.verdict.load(ord!("slot.g", Acquire)) {
-            LIVE => Found::Value,
-            DEAD => Found::Nothing,
-            _ => Found::NotYet,
+            LIVE => Seen::Value,
+            DEAD => Seen::Nothing,
+            _ => Seen::NotYet,
         }
     }
 
     /// Whether there certainly is something to see: a look for those who poll.
-    pub(super) fn is_decided(&self) -> bool {
+    pub fn is_decided(&self) -> bool {
         // Relaxed, both: a proper look follows.
         self.full.load(Relaxed) != 0 || self.verdict.load(Relaxed) >= LIVE
     }
@@ -232,14 +248,14 @@ impl<T> Slot<T> {
     /// Ends the wait for a pusher: afterwards the slot has a value or is dead. `NotYet` only if
     /// there is no fence to be had.
     #[cold]
-    pub(super) fn lose_patience(&self) -> Found {
+    pub fn lose_patience(&self) -> Seen {
         let order = ord!("slot.g/q", Acquire); // Acquire: row g.
         // Relaxed: row h.
         let verdict = match self.verdict.compare_exchange(NONE, SUSPECT, Relaxed, order) {
             Ok(_) | Err(SUSPECT) => {
                 // Row e.
                 if !mutant!("slot.e") && !heavy_fence() {
-                    return Found::NotYet;
+                    return Seen::NotYet;
                 }
                 // Acquire: row b.
                 let full = self.full.load(ord!("slot.b/q", Acquire)) != 0;
@@ -253,7 +269,7 @@ impl<T> Slot<T> {
             }
             Err(verdict) => verdict,
         };
-        if verdict == LIVE { Found::Value } else { Found::Nothing }
+        if verdict == LIVE { Seen::Value } else { Seen::Nothing }
     }
 
     /// Takes the value out.
@@ -263,8 +279,14 @@ impl<T> Slot<T> {
     /// The caller has claimed the slot, in which it found a value; or has filled it, and it is
     /// dead. It has not read it yet.
     #[inline]
-    pub(super) unsafe fn read(&self) -> T {
+    pub unsafe fn read(&self) -> T {
         // SAFETY: the slot is the caller's, and full (its contract); rows a and b, or f and g.
         self.value.with_mut(|place| unsafe { (*place).assume_init_read() })
+    }
+}
+
+impl<T> fmt::Debug for Slot<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot").finish_non_exhaustive()
     }
 }

@@ -1,7 +1,7 @@
 //! `SegQueue`: its "empty" is true, whatever else is under way.
 //!
 //! A history begins at one of several places of a segment, so that many cross the end of one.
-//! 20,000 histories, `LOCKWORK_STRESS` times.
+//! 50,000 histories, `LOCKWORK_STRESS` times.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -70,15 +70,15 @@ impl Subject for Queue {
 
 #[test]
 fn two_threads() {
-    Histories::of(scaled(8_000)).threads(2).calls(5).accept::<Queue>();
+    Histories::of(scaled(20_000)).threads(2).calls(5).accept::<Queue>();
 }
 
 #[test]
 fn three_threads() {
-    Histories::of(scaled(8_000)).accept::<Queue>();
+    Histories::of(scaled(20_000)).accept::<Queue>();
 }
 
 #[test]
 fn four_threads() {
-    Histories::of(scaled(4_000)).threads(4).calls(3).accept::<Queue>();
+    Histories::of(scaled(10_000)).threads(4).calls(3).accept::<Queue>();
 }
