@@ -533,9 +533,9 @@ impl<T, R: Reclaim> Segments<T, R> {
 
     /// Sets `first` for the first time, if nobody has.
     fn set_first(&self, to: *mut Header, publish: Ordering) -> bool {
-        let (null, total) = (ptr::null_mut(), ord!("segments.d", SeqCst)); // SeqCst: row d.
-        // Relaxed: others set it, and the caller looks again.
-        self.first.compare_exchange_total(null, to, total, publish, Relaxed).is_ok()
+        let (word, null) = (&self.first, ptr::null_mut());
+        // SeqCst: row d. Relaxed: others set it, and the caller looks again.
+        word.compare_exchange_total(null, to, ord!("segments.d", SeqCst), publish, Relaxed).is_ok()
     }
 
     /// Sets `last`, once `first` was: whether it was.
@@ -627,8 +627,8 @@ impl<T, R: Reclaim> Segments<T, R> {
 
     /// Whether nothing was ever pushed, nor the queue closed.
     fn has_no_segment(&self) -> bool {
-        let order = ord!("segments.c", SeqCst); // SeqCst: row c.
-        self.first.load_total(order, Relaxed).is_null() // Relaxed: looked at again if not.
+        // SeqCst: row c. Relaxed: looked at again if not.
+        self.first.load_total(ord!("segments.c", SeqCst), Relaxed).is_null()
     }
 }
 

@@ -624,7 +624,7 @@ fn record_is_left() {
 /// Two that retire: whoever comes second finds what the first one has left.
 #[test]
 fn two_retire() {
-    explore("hazard, two retire").preemptions(2).at_least(50).run(&[()], || {
+    explore("hazard, two retire").preemptions(2).at_least(20).run(&[()], || {
         let places = Places::new();
         drop(Hazard::enter());
         let other = beside(&places, |places| places.replace(1));
@@ -676,7 +676,7 @@ fn protect_and_reuse() {
 /// The same for a pusher, who finds the last segment.
 #[test]
 fn push_and_reuse() {
-    explore("hazard, push and reuse").preemptions(2).at_least(200).run(&[22], || {
+    explore("hazard, push and reuse").preemptions(1).at_least(100).run(&[22], || {
         let queue = queue::<Hazard>(&[1, 2]);
         let pusher = beside(&queue, |queue| queue.push(10));
         let mut sum = 0;

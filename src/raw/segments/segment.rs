@@ -227,9 +227,9 @@ impl<T> Ref<T> {
     /// number of slots are none.
     #[inline]
     pub(super) fn take_tickets(&self, count: u32) -> u64 {
+        let tickets = &self.words().tickets;
         // SeqCst: row a.
-        let order = ord!("segment.a", SeqCst);
-        next(self.words().tickets.fetch_add_total(u64::from(count), order))
+        next(tickets.fetch_add_total(u64::from(count), ord!("segment.a", SeqCst)))
     }
 
     /// Leaves no tickets.
@@ -254,11 +254,11 @@ impl<T> Ref<T> {
     /// is. This one has no tickets left.
     pub(super) fn set_next(&self, segment: *mut Header) -> Result<(), *mut Header> {
         debug_assert!(next(self.words().tickets.load(Relaxed)) >= u64::from(Segment::<T>::SLOTS));
-        let total = ord!("segment.f", SeqCst); // SeqCst: row f.
         // Release, Acquire: rows d and e.
         let (ok, err) = (ord!("segment.d", Release), ord!("segment.e/push", Acquire));
-        let null = ptr::null_mut();
-        self.words().next.compare_exchange_total(null, segment, total, ok, err).map(|_| ())
+        let (word, null) = (&self.words().next, ptr::null_mut());
+        // SeqCst: row f.
+        word.compare_exchange_total(null, segment, ord!("segment.f", SeqCst), ok, err).map(|_| ())
     }
 
     /// Makes a segment ready to be set as another one's next, with a value in its first slot.
@@ -329,9 +329,8 @@ impl<T> Ref<T> {
             }
             return Quick::Other;
         }
-        let order = ord!("segment.c/one", SeqCst); // SeqCst: row c.
-        // Sealed, it has no ticket left, which is no smaller number.
-        if next(self.words().tickets.load_total(order)) > taken {
+        // SeqCst: row c. Sealed, it has no ticket left, which is no smaller number.
+        if next(self.words().tickets.load_total(ord!("segment.c/one", SeqCst))) > taken {
             return Quick::Other;
         }
         if !polls {
@@ -385,8 +384,8 @@ impl<T> Ref<T> {
     /// `None` to look again.
     #[inline(never)]
     fn front_without_value(&self, taken: u32) -> Option<Front> {
-        let order = ord!("segment.c", SeqCst); // SeqCst: row c.
-        let tickets = self.words().tickets.load_total(order);
+        // SeqCst: row c.
+        let tickets = self.words().tickets.load_total(ord!("segment.c", SeqCst));
         if u64::from(taken) >= limit::<T>(tickets) {
             return Some(self.after_last());
         }
@@ -413,9 +412,9 @@ impl<T> Ref<T> {
 
     /// No value is left here.
     fn after_last(&self) -> Front {
-        // SeqCst, Acquire: rows g and e.
-        let (order, see) = (ord!("segment.g", SeqCst), ord!("segment.e/last", Acquire));
-        let next = self.words().next.load_total(order, see);
+        let see = ord!("segment.e/last", Acquire); // Acquire: row e.
+        // SeqCst: row g.
+        let next = self.words().next.load_total(ord!("segment.g", SeqCst), see);
         if next.is_null() { Front::Empty } else { Front::Past(next) }
     }
 
@@ -424,8 +423,8 @@ impl<T> Ref<T> {
     pub(super) fn is_empty(&self) -> Front {
         loop {
             let taken = self.words().poppers.taken.load(Relaxed); // Relaxed: row b.
-            let order = ord!("segment.c/is_empty", SeqCst); // SeqCst: row c.
-            let tickets = self.words().tickets.load_total(order);
+            // SeqCst: row c.
+            let tickets = self.words().tickets.load_total(ord!("segment.c/is_empty", SeqCst));
             if taken >= limit::<T>(tickets) {
                 return self.after_last();
             }
