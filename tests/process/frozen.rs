@@ -3,7 +3,8 @@
 //!
 //! The processor's trap flag interrupts the thread after each instruction; the handler of the
 //! signal counts them, and at the one that was chosen does not return until it is told to. In a
-//! build that is not optimized it is every seventh; and within loops of thousands, some.
+//! build that is not optimized it is every seventh, and beyond the first hundreds fewer; and within
+//! loops of thousands, some.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::thread;
@@ -46,6 +47,10 @@ trait Queue: Sync {
     fn new() -> Self;
     fn put(&self, value: u64);
     fn take(&self) -> Option<u64>;
+    /// Whether its memory is bounded at this moment, where that is promised.
+    fn is_small(&self) -> bool {
+        true
+    }
 }
 
 impl Queue for SegQueue<u64> {
@@ -60,6 +65,10 @@ impl Queue for SegQueue<u64> {
     }
     fn take(&self) -> Option<u64> {
         self.pop()
+    }
+    fn is_small(&self) -> bool {
+        // Three or four, and what the thread that was stopped has: two at most.
+        self.segments() <= 6
     }
 }
 
@@ -110,9 +119,9 @@ extern "C" fn step(_signal: i32, _info: *mut libc::siginfo_t, context: *mut libc
     if STEPS.fetch_add(1, SeqCst) + 1 == STOP_AT.load(SeqCst) {
         STOPPED.store(true, SeqCst);
         while !GO_ON.load(SeqCst) {
-            std::hint::spin_loop();
-            // SAFETY: no arguments, no memory.
-            unsafe { libc::sched_yield() };
+            let nap = libc::timespec { tv_sec: 0, tv_nsec: 50_000 };
+            // SAFETY: may be called in a handler; reads the time, and writes nothing.
+            unsafe { libc::nanosleep(&raw const nap, std::ptr::null_mut()) };
         }
         // The rest at full speed, without the trap flag.
         // SAFETY: the kernel hands over the context to which it will return.
@@ -150,8 +159,11 @@ fn frozen<Q: Queue>(inside: Inside, before: usize, lock_free: bool) -> Outcome {
     }
     let (mut stopped_others, mut stop_at) = (0, 1);
     while stop_one::<Q>(inside, before, stop_at, &mut stopped_others, lock_free) {
-        // Beyond that it is in a loop over all places of a segment.
-        stop_at += if stop_at < 3000 { STRIDE } else { stop_at / 2 };
+        stop_at += match stop_at {
+            0..300 => STRIDE,
+            300..3000 => STRIDE * STRIDE,
+            _ => stop_at / 2, // in a loop over all places of a segment
+        };
     }
     assert!(stop_at > 20, "{stop_at} instructions make no operation");
     assert_eq!(stopped_others == 0, lock_free, "stopped the others at {stopped_others} places");
@@ -195,13 +207,14 @@ fn stop_one<Q: Queue>(
             taken
         });
         while !STOPPED.load(SeqCst) && !one.is_finished() {
-            thread::yield_now();
+            thread::sleep(Duration::from_micros(50));
         }
         was_stopped = STOPPED.load(SeqCst);
         let others: [_; 2] = std::array::from_fn(|_| {
             s.spawn(move || {
                 let mut found = 0;
-                for i in 0..Q::PLACES {
+                // Over several segments.
+                for i in 0..3 * Q::PLACES {
                     queue.put(i as u64);
                     found += usize::from(queue.take().is_some());
                 }
@@ -212,14 +225,15 @@ fn stop_one<Q: Queue>(
         let start = Instant::now();
         // Who has to go on may take any time for that; who is expected not to gets a while.
         while over.load(SeqCst) < 2 && (lock_free || start.elapsed() < Duration::from_millis(200)) {
-            thread::yield_now();
+            thread::sleep(Duration::from_micros(50));
         }
         late = over.load(SeqCst) < 2;
+        assert!(queue.is_small(), "stopped at {stop_at}");
         GO_ON.store(true, SeqCst);
         one.join().unwrap();
         let found: usize = others.map(|other| other.join().unwrap()).iter().sum();
         // Each took after it had put; the stopped one has one value in hand, or has put one.
-        assert!(found + 1 >= 2 * Q::PLACES, "{found} of {}", 2 * Q::PLACES);
+        assert!(found + 1 >= 6 * Q::PLACES, "{found} of {}", 6 * Q::PLACES);
     });
     *stopped_others += usize::from(late);
     let noticed = late && !lock_free;
