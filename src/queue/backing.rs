@@ -1,11 +1,15 @@
 //! What a `BlockingQueue` can be made of.
 
 use super::ArrayQueue;
-use super::batch::{self, Sink, Source};
+#[cfg(feature = "std")]
+use super::SegQueue;
+use super::batch::{self, Sink};
+#[cfg(feature = "std")]
+use super::reclaim::Reclaim;
 use crate::raw::{PopError, PushError};
 
 /// A queue that [`BlockingQueue`](super::BlockingQueue) adds sleeping and closing to: an
-/// [`ArrayQueue`].
+/// [`ArrayQueue`], or a `SegQueue`, which has no bound.
 ///
 /// Sealed: closing, and answers that are never false, are matters between a queue and this crate.
 ///
@@ -19,12 +23,12 @@ use crate::raw::{PopError, PushError};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`BlockingQueue` cannot be made of `{Self}`",
-    label = "not an `ArrayQueue<{T}>`"
+    label = "neither an `ArrayQueue<{T}>` nor a `SegQueue<{T}>`"
 )]
 pub trait Backing<T>: sealed::Backing<T> {}
 
 pub(super) mod sealed {
-    use super::{PopError, PushError, Sink, Source};
+    use super::{PopError, PushError, Sink};
 
     #[allow(unreachable_pub, reason = "in the signatures of a sealed trait")]
     /// How many went, and what ended it if it was not all.
@@ -33,7 +37,6 @@ pub(super) mod sealed {
     pub trait Backing<T> {
         fn push(&self, value: T) -> Result<(), PushError<T>>;
         fn pop(&self) -> Result<T, PopError>;
-        fn push_many(&self, values: &mut impl Source<T>) -> Batch<PushError<()>>;
         fn pop_many(&self, into: &mut impl Sink<T>, max: usize) -> Batch<PopError>;
         fn close(&self) -> bool;
         fn is_closed(&self) -> bool;
@@ -56,10 +59,6 @@ impl<T> sealed::Backing<T> for ArrayQueue<T> {
     #[inline]
     fn pop(&self) -> Result<T, PopError> {
         self.ring.pop()
-    }
-
-    fn push_many(&self, values: &mut impl Source<T>) -> sealed::Batch<PushError<()>> {
-        batch::push_many(&self.ring, values)
     }
 
     fn pop_many(&self, into: &mut impl Sink<T>, max: usize) -> sealed::Batch<PopError> {
@@ -88,5 +87,49 @@ impl<T> sealed::Backing<T> for ArrayQueue<T> {
 
     fn bound(&self) -> Option<usize> {
         Some(self.ring.capacity())
+    }
+}
+
+#[cfg(feature = "std")]
+impl<T, R: Reclaim> Backing<T> for SegQueue<T, R> {}
+
+#[cfg(feature = "std")]
+impl<T, R: Reclaim> sealed::Backing<T> for SegQueue<T, R> {
+    #[inline]
+    fn push(&self, value: T) -> Result<(), PushError<T>> {
+        self.segments.push(value)
+    }
+
+    #[inline]
+    fn pop(&self) -> Result<T, PopError> {
+        self.segments.pop()
+    }
+
+    fn pop_many(&self, into: &mut impl Sink<T>, max: usize) -> sealed::Batch<PopError> {
+        batch::pop_many_of_segments(&self.segments, into, max)
+    }
+
+    fn close(&self) -> bool {
+        self.segments.close()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.segments.is_closed()
+    }
+
+    fn len(&self) -> usize {
+        self.segments.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    fn is_full(&self) -> bool {
+        false
+    }
+
+    fn bound(&self) -> Option<usize> {
+        None
     }
 }

@@ -4,6 +4,10 @@ use alloc::collections::{VecDeque, vec_deque};
 use alloc::vec::{self, Vec};
 use core::array;
 
+#[cfg(feature = "std")]
+use super::reclaim::Reclaim;
+#[cfg(feature = "std")]
+use crate::raw::Segments;
 use crate::raw::{PopError, PushError, Ring, Values};
 
 /// Values for [`push_many`](super::ArrayQueue::push_many): what is pushed is taken from the front,
@@ -109,6 +113,25 @@ pub(super) fn pop_many<T>(
                 popped += run.len();
                 into.empty(run);
             }
+            Err(refused) => return (popped, Err(refused)),
+        }
+    }
+    (popped, Ok(()))
+}
+
+/// The same for a queue without a bound.
+#[cfg(feature = "std")]
+#[inline]
+pub(super) fn pop_many_of_segments<T, R: Reclaim>(
+    segments: &Segments<T, R>,
+    into: &mut impl Sink<T>,
+    max: usize,
+) -> (usize, Result<(), PopError>) {
+    let mut popped = 0;
+    while popped < max {
+        let room = into.room(max - popped, || segments.len());
+        match segments.pop_run(room, |run| into.empty(run)) {
+            Ok(count) => popped += count,
             Err(refused) => return (popped, Err(refused)),
         }
     }

@@ -7,16 +7,22 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::time::Duration;
 
 use super::ArrayQueue;
+#[cfg(feature = "std")]
+use super::SegQueue;
 use super::backing::Backing;
-use super::batch::{Sink, Source};
+use super::batch::{self, Sink, Source};
 use crate::cancel::CancelToken;
 use crate::primitive::{Deadline, Wait, mutant, settle, spin_loop, tuning, yield_now};
 use crate::raw::{self, EventCount, Found, Limit, Readiness};
 use crate::sync::{Waitable, waitable};
 
 /// A queue whose producers sleep while it is full and whose consumers sleep while it is empty,
-/// until it is closed. Made by [`new`](Self::new) it is bounded; [`over`](Self::over) makes it of a
-/// queue that there is already.
+/// until it is closed. Made by [`new`](Self::new) it is bounded, by `unbounded` it is not;
+/// [`over`](Self::over) makes it of a queue that there is already.
+///
+/// With a `SegQueue` inside, nobody waits for an operation that is under way, pushes never sleep,
+/// and `is_full` is never true. Batches go in one by one there: a batch takes its places before its
+/// values, and a lock-free queue cannot promise to keep them if it is closed in between.
 ///
 /// Every operation comes in four forms: at once (`try_push`, `try_pop`), with a limit (`push_for`,
 /// `push_until`, `pop_for`, `pop_until`), until a token is [cancelled](crate::cancel)
@@ -193,6 +199,27 @@ impl<T> BlockingQueue<T> {
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.queue.capacity()
+    }
+}
+
+#[cfg(feature = "std")]
+impl<T> BlockingQueue<T, SegQueue<T>> {
+    /// Creates an empty queue without a bound: a push never sleeps, and is refused only when the
+    /// queue is closed.
+    ///
+    /// ```
+    /// use lockwork::queue::{BlockingQueue, PopError};
+    ///
+    /// let queue = BlockingQueue::unbounded();
+    /// (0..1000).for_each(|n| queue.push(n).unwrap());
+    /// queue.close();
+    /// assert_eq!(queue.iter().count(), 1000);
+    /// assert_eq!(queue.pop(), Err(PopError::Closed));
+    /// ```
+    #[doc(alias = "LinkedBlockingQueue")]
+    #[must_use]
+    pub fn unbounded() -> Self {
+        Self::over(SegQueue::new())
     }
 }
 
@@ -539,7 +566,9 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
         })
         .unwrap_or_else(|| Err(reached(limit)))
     }
+}
 
+impl<T> BlockingQueue<T> {
     /// Appends all of `values`, sleeping whenever there is no room, and says how many: fewer only
     /// if the queue is closed. What was not pushed stays where it is.
     ///
@@ -661,13 +690,15 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     }
 
     fn push_run(&self, values: &mut impl Source<T>) -> (usize, Result<(), raw::PushError<()>>) {
-        let (pushed, end) = self.queue.push_many(values);
+        let (pushed, end) = batch::push_many(&self.queue.ring, values);
         if pushed > 0 && !mutant!("blocking_queue.push-many-wake") {
             self.not_empty.notify(u32::try_from(pushed).unwrap_or(u32::MAX));
         }
         (pushed, end)
     }
+}
 
+impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     /// Waits until there is a value, takes up to `max` of those that are there, appends them to
     /// `into`, and says how many: at least one, if `max` is not 0.
     ///

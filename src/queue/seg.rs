@@ -5,6 +5,7 @@ use core::fmt;
 use core::iter::FusedIterator;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
+use super::batch::{self, Sink};
 use super::reclaim::{Hazard, Reclaim};
 use crate::primitive::model_const_fn;
 use crate::raw::{PushError, Segments};
@@ -101,7 +102,7 @@ use crate::raw::{PushError, Segments};
     "FAAArrayQueue"
 ))]
 pub struct SegQueue<T, R: Reclaim = Hazard> {
-    segments: Segments<T, R>,
+    pub(super) segments: Segments<T, R>,
 }
 
 impl<T, R: Reclaim> UnwindSafe for SegQueue<T, R> {}
@@ -216,17 +217,8 @@ impl<T, R: Reclaim> SegQueue<T, R> {
     /// assert_eq!(batch, [1, 2, 3]);
     /// ```
     #[doc(alias("pop_bulk", "dequeue_bulk", "pop_batch", "drain_into"))]
-    pub fn pop_many(&self, into: &mut Vec<T>, max: usize) -> usize {
-        let mut popped = 0;
-        while popped < max {
-            let room = self.len().clamp(1, max - popped);
-            into.reserve(room);
-            match self.segments.pop_into(into, room) {
-                Ok(count) => popped += count,
-                Err(_) => break,
-            }
-        }
-        popped
+    pub fn pop_many(&self, into: &mut impl Sink<T>, max: usize) -> usize {
+        batch::pop_many_of_segments(&self.segments, into, max).0
     }
 
     /// Takes values, one for each `next`, until the queue is empty. It may be asked again

@@ -110,6 +110,7 @@
 //! | b | look at the other word, at the first push | Acquire | a | see it |
 //! | c | look at `first` before "empty", where there is no segment | SeqCst | d | as in `segment`, row c |
 //! | d | `first` is set for the first time | SeqCst | c | as in `segment`, row a |
+//! | e | look whether `last` is marked | Acquire | a | see what came before the end, and so that all pushes did |
 //!
 //! The Acquire that pairs with a is the one by which `protect` loads the word.
 //!
@@ -136,9 +137,9 @@ only_in_model! {
     pub use self::slot::{Seen, Slot};
 }
 
-use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
+use core::ops::Range;
 use core::ptr;
 
 use crossbeam_utils::CachePadded;
@@ -188,7 +189,6 @@ impl<T, I: ExactSizeIterator<Item = T>> Batch<T, I> {
     }
 }
 
-#[allow(dead_code, reason = "as `close`")]
 fn end() -> *mut Header {
     ptr::without_provenance_mut(END)
 }
@@ -303,44 +303,23 @@ impl<T, R: Reclaim> Segments<T, R> {
         })
     }
 
-    /// Moves up to `max` of the oldest values to the end of `to`, which has room for them, and says
-    /// how many.
-    ///
-    /// # Panics
-    ///
-    /// If there is no room.
-    pub fn pop_into(&self, to: &mut Vec<T>, max: usize) -> Result<usize, PopError> {
-        assert!(to.capacity() - to.len() >= max, "lockwork: a batch of values needs room");
-        let mut popped = 0;
-        while popped < max {
-            let most = u32::try_from(max - popped).unwrap_or(u32::MAX);
-            let read = |segment: Ref<T>, first, count| {
-                let len = to.len();
-                for i in 0..count {
-                    let slot = segment.slot(first + i);
-                    // SAFETY: the slots were claimed; there is room for the values at the end.
-                    unsafe { to.as_mut_ptr().add(len + i as usize).write(slot.read()) };
-                }
-                // SAFETY: written just now.
-                unsafe { to.set_len(len + count as usize) };
-                count
-            };
-            let batch = match R::quick() {
-                Some(guard) => self.claim::<R, _>(guard, most, read),
-                None => self.claim::<Any, _>(R::enter(), most, read),
-            };
-            match batch {
-                Ok(count) => popped += count as usize,
-                Err(refusal) if popped == 0 => return Err(refusal),
-                Err(_) => break,
-            }
+    /// Takes as many of the oldest values as there are in a row, up to `max` and at least one, and
+    /// says how many. All are handed to `take`, which does not unwind.
+    #[inline]
+    pub fn pop_run(&self, max: usize, mut take: impl FnMut(Run<'_, T>)) -> Result<usize, PopError> {
+        let max = u32::try_from(max).unwrap_or(u32::MAX);
+        let read = |segment: Ref<T>, first, count: u32| {
+            take(Run { segment: &segment, slots: first..first + count });
+            count as usize
+        };
+        match R::quick() {
+            Some(guard) => self.claim::<R, _>(guard, max, read),
+            None => self.claim::<Any, _>(R::enter(), max, read),
         }
-        Ok(popped)
     }
 
     /// Refuses pushes from now on, and says whether it did not already. Pops find what was pushed
     /// before.
-    #[allow(dead_code, reason = "for queues that wait, which are built on this one")]
     pub fn close(&self) -> bool {
         let guard = R::enter();
         loop {
@@ -374,7 +353,7 @@ impl<T, R: Reclaim> Segments<T, R> {
 
     /// Whether the queue was closed.
     pub fn is_closed(&self) -> bool {
-        is_marked(self.last.load(Relaxed)) // Relaxed: pushes and pops order what they find.
+        is_marked(self.last.load(ord!("segments.e", Acquire))) // Acquire: row e.
     }
 
     /// The number of values, exact while nobody pushes or pops.
@@ -629,6 +608,36 @@ impl<T, R: Reclaim> Segments<T, R> {
     fn has_no_segment(&self) -> bool {
         // SeqCst: row c. Relaxed: looked at again if not.
         self.first.load_total(ord!("segments.c", SeqCst), Relaxed).is_null()
+    }
+}
+
+/// Values that were claimed. What is not asked for is lost.
+pub struct Run<'a, T> {
+    segment: &'a Ref<T>,
+    slots: Range<u32>,
+}
+
+impl<T> Iterator for Run<'_, T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        let i = self.slots.next()?;
+        // SAFETY: the slots were claimed, with one value each, and each is read once.
+        Some(unsafe { self.segment.slot(i).read() })
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.slots.size_hint()
+    }
+}
+
+impl<T> ExactSizeIterator for Run<'_, T> {}
+
+impl<T> fmt::Debug for Run<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Run").field(&self.slots).finish()
     }
 }
 

@@ -3,6 +3,7 @@
 //! | made by | places | a send |
 //! |---|---|---|
 //! | [`bounded`] | so many | sleeps while they are all taken |
+//! | `unbounded`, with feature `std` | without limit | never sleeps |
 //! | [`rendezvous`] | none | sleeps until a receiver has the value |
 //!
 //! Both ends may be cloned, and used by any number of threads at once. Each value goes to exactly
@@ -12,9 +13,9 @@
 //!
 //! # Progress
 //!
-//! | operation | `bounded` | `rendezvous` |
+//! | operation | with places | `rendezvous` |
 //! |---|---|---|
-//! | `try_send`, `try_recv`, `try_iter` | as [`ArrayQueue`](super::ArrayQueue#progress): wait for an operation on the same place that is under way | wait for a lock that is held for a few stores and one move |
+//! | `try_send`, `try_recv`, `try_iter` | as [`ArrayQueue`](super::ArrayQueue#progress): wait for an operation on the same place that is under way; without a bound, as [`SegQueue`](super::SegQueue#progress), which does not | wait for a lock that is held for a few stores and one move |
 //! | `send`, `recv`, their limited and cancellable forms, `iter` | the same, and sleep | the same, and sleep |
 //! | `len`, `is_empty`, `is_full`, `capacity` | wait-free, but for a `len` that is overtaken | wait-free |
 //! | `clone`, `drop` of an end | wait-free; the last one of its kind closes | the same |
@@ -27,9 +28,9 @@
 //!
 //! # Fairness
 //!
-//! Values of a bounded channel leave first in, first out; of a rendezvous, in the order in which
-//! the senders came. Who of several sleeping threads is served next is up to the kernel in a
-//! bounded channel, and in a rendezvous it is whoever has waited for longest.
+//! Values of a channel with places leave first in, first out; of a rendezvous, in the order in
+//! which the senders came. Who of several sleeping threads is served next is up to the kernel in a
+//! channel with places, and in a rendezvous it is whoever has waited for longest.
 //!
 //! # Memory ordering
 //!
@@ -57,7 +58,8 @@
 //! A signal neither ends a wait nor moves its limit. Not for signal handlers, which may have
 //! interrupted what they would wait for.
 //!
-//! Allocates when a channel is made, and not afterwards.
+//! Allocates when a channel is made, and not afterwards; one without a bound as
+//! [`SegQueue`](super::SegQueue#memory) does, in sends.
 //!
 //! # Differences
 //!
@@ -92,6 +94,9 @@ use alloc::sync::Arc;
 use core::fmt;
 
 use super::BlockingQueue;
+#[cfg(feature = "std")]
+use super::SegQueue;
+use super::backing::Backing;
 use crate::primitive::AtomicU64;
 use crate::primitive::Ordering::{AcqRel, Relaxed};
 use crate::primitive::{mutant, ord};
@@ -142,6 +147,25 @@ pub fn rendezvous<T>() -> (Sender<T>, Receiver<T>) {
     ends(Flavor::Rendezvous(Rendezvous::new()))
 }
 
+/// Creates a channel without a bound: a send never sleeps, and is refused only if there is no
+/// receiver any more. It is a [`SegQueue`](super::SegQueue) with two ends: a sender that is stopped
+/// in the middle of a send does not stop receivers.
+///
+/// ```
+/// use lockwork::queue::channel;
+///
+/// let (sender, receiver) = channel::unbounded();
+/// (0..1000).for_each(|n| sender.send(n).unwrap());
+/// drop(sender);
+/// assert_eq!(receiver.iter().sum::<i32>(), 499_500);
+/// ```
+#[cfg(feature = "std")]
+#[doc(alias("channel", "async channel", "mpsc"))]
+#[must_use = "a channel of which one end is dropped is closed"]
+pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
+    ends(Flavor::Unbounded(BlockingQueue::unbounded()))
+}
+
 fn ends<T>(flavor: Flavor<T>) -> (Sender<T>, Receiver<T>) {
     let (senders, receivers) = (AtomicU64::new(1), AtomicU64::new(1));
     let shared = Arc::new(Shared { flavor, senders, receivers });
@@ -162,6 +186,8 @@ struct Shared<T> {
 )]
 enum Flavor<T> {
     Bounded(BlockingQueue<T>),
+    #[cfg(feature = "std")]
+    Unbounded(BlockingQueue<T, SegQueue<T>>),
     Rendezvous(Rendezvous<T>),
 }
 
@@ -169,6 +195,8 @@ impl<T> Shared<T> {
     fn is_empty(&self) -> bool {
         match &self.flavor {
             Flavor::Bounded(queue) => queue.is_empty(),
+            #[cfg(feature = "std")]
+            Flavor::Unbounded(queue) => queue.is_empty(),
             Flavor::Rendezvous(_) => true,
         }
     }
@@ -176,6 +204,8 @@ impl<T> Shared<T> {
     fn is_full(&self) -> bool {
         match &self.flavor {
             Flavor::Bounded(queue) => queue.is_full(),
+            #[cfg(feature = "std")]
+            Flavor::Unbounded(_) => false,
             Flavor::Rendezvous(_) => true,
         }
     }
@@ -183,6 +213,8 @@ impl<T> Shared<T> {
     fn len(&self) -> usize {
         match &self.flavor {
             Flavor::Bounded(queue) => queue.len(),
+            #[cfg(feature = "std")]
+            Flavor::Unbounded(queue) => queue.len(),
             Flavor::Rendezvous(_) => 0,
         }
     }
@@ -190,6 +222,8 @@ impl<T> Shared<T> {
     fn capacity(&self) -> Option<usize> {
         match &self.flavor {
             Flavor::Bounded(queue) => Some(queue.capacity()),
+            #[cfg(feature = "std")]
+            Flavor::Unbounded(_) => None,
             Flavor::Rendezvous(_) => Some(0),
         }
     }
@@ -197,6 +231,8 @@ impl<T> Shared<T> {
     fn close(&self) {
         match &self.flavor {
             Flavor::Bounded(queue) => queue.close(),
+            #[cfg(feature = "std")]
+            Flavor::Unbounded(queue) => queue.close(),
             Flavor::Rendezvous(meeting) => meeting.close(),
         };
     }
@@ -212,8 +248,11 @@ impl<T> Shared<T> {
     fn receiver_goes(&self) {
         if one_less(&self.receivers) && !mutant!("channel.receivers-stay") {
             self.close();
-            if let Flavor::Bounded(queue) = &self.flavor {
-                drop_all(queue);
+            match &self.flavor {
+                Flavor::Bounded(queue) => drop_all(queue),
+                #[cfg(feature = "std")]
+                Flavor::Unbounded(queue) => drop_all(queue),
+                Flavor::Rendezvous(_) => {}
             }
         }
     }
@@ -230,10 +269,10 @@ fn one_less(count: &AtomicU64) -> bool {
 }
 
 /// Drops what is left, also if a destructor panics.
-fn drop_all<T>(queue: &BlockingQueue<T>) {
-    struct Rest<'a, T>(&'a BlockingQueue<T>);
+fn drop_all<T, Q: Backing<T>>(queue: &BlockingQueue<T, Q>) {
+    struct Rest<'a, T, Q: Backing<T>>(&'a BlockingQueue<T, Q>);
 
-    impl<T> Drop for Rest<'_, T> {
+    impl<T, Q: Backing<T>> Drop for Rest<'_, T, Q> {
         fn drop(&mut self) {
             self.0.try_iter().for_each(drop);
         }

@@ -83,6 +83,8 @@ impl<T> Receiver<T> {
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         let received = match &self.shared.flavor {
             Flavor::Bounded(queue) => queue.try_pop(),
+            #[cfg(feature = "std")]
+            Flavor::Unbounded(queue) => queue.try_pop(),
             Flavor::Rendezvous(meeting) => meeting.try_recv().map_err(PopError::from),
         };
         received.map_err(|nothing| match nothing {
@@ -189,6 +191,8 @@ impl<T> Receiver<T> {
     fn recv_limited(&self, deadline: Deadline) -> Result<T, PopError> {
         match &self.shared.flavor {
             Flavor::Bounded(queue) => queue.pop_until(deadline),
+            #[cfg(feature = "std")]
+            Flavor::Unbounded(queue) => queue.pop_until(deadline),
             Flavor::Rendezvous(meeting) => meeting.recv(deadline).map_err(PopError::from),
         }
     }
@@ -218,6 +222,8 @@ impl<T> Receiver<T> {
     pub fn recv_cancellable(&self, token: &CancelToken) -> Result<T, RecvCancellableError> {
         let received = match &self.shared.flavor {
             Flavor::Bounded(queue) => queue.pop_cancellable(token),
+            #[cfg(feature = "std")]
+            Flavor::Unbounded(queue) => queue.pop_cancellable(token),
             Flavor::Rendezvous(_) if token.is_cancelled() => Err(PopError::Cancelled),
             Flavor::Rendezvous(meeting) => meeting.recv(token).map_err(|why| {
                 if why == NoDeal::Reached {
@@ -336,6 +342,8 @@ impl<T> waitable::Sealed for Receiver<T> {
     fn raw(&self) -> &dyn raw::Waitable {
         match &self.shared.flavor {
             Flavor::Bounded(queue) => queue,
+            #[cfg(feature = "std")]
+            Flavor::Unbounded(queue) => queue,
             Flavor::Rendezvous(meeting) => meeting,
         }
     }

@@ -64,6 +64,8 @@ impl<T> Sender<T> {
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
         let sent: Result<(), Unsent<T>> = match &self.shared.flavor {
             Flavor::Bounded(queue) => queue.try_push(value).map_err(Unsent::from),
+            #[cfg(feature = "std")]
+            Flavor::Unbounded(queue) => queue.try_push(value).map_err(Unsent::from),
             Flavor::Rendezvous(meeting) => meeting.try_send(value).map_err(Unsent::from),
         };
         sent.map_err(|unsent| match unsent {
@@ -176,6 +178,8 @@ impl<T> Sender<T> {
     fn send_limited(&self, value: T, deadline: Deadline) -> Result<(), Unsent<T>> {
         match &self.shared.flavor {
             Flavor::Bounded(queue) => queue.push_until(value, deadline).map_err(Unsent::from),
+            #[cfg(feature = "std")]
+            Flavor::Unbounded(queue) => queue.try_push(value).map_err(Unsent::from),
             Flavor::Rendezvous(meeting) => meeting.send(value, deadline).map_err(Unsent::from),
         }
     }
@@ -209,6 +213,8 @@ impl<T> Sender<T> {
     ) -> Result<(), SendCancellableError<T>> {
         let sent = match &self.shared.flavor {
             Flavor::Bounded(queue) => queue.push_cancellable(value, token).map_err(Unsent::from),
+            #[cfg(feature = "std")]
+            Flavor::Unbounded(queue) => queue.push_cancellable(value, token).map_err(Unsent::from),
             Flavor::Rendezvous(_) if token.is_cancelled() => Err(Unsent::Cancelled(value)),
             Flavor::Rendezvous(meeting) => meeting.send(value, token).map_err(|unsent| {
                 if unsent.0 == NoDeal::Reached {
