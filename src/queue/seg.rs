@@ -60,8 +60,8 @@ use crate::raw::{PushError, Segments};
 ///
 /// # Differences
 ///
-/// From `crossbeam_queue::SegQueue`: same names and meanings. `len` and `is_empty` count a push that
-/// is under way. [`push_many`](Self::push_many), [`pop_many`](Self::pop_many),
+/// From `crossbeam_queue::SegQueue`: same names and meanings. `len` and `is_empty` count a push
+/// that is under way. [`push_many`](Self::push_many), [`pop_many`](Self::pop_many),
 /// [`try_iter`](Self::try_iter) and [`drain`](Self::drain) are new, as are `Extend` and
 /// `FromIterator`. There, a thread that is stopped in the middle of a push stops all that pop, and
 /// at the end of a block, all that push; and each block of 31 values is allocated and freed.
@@ -167,8 +167,8 @@ impl<T, R: Reclaim> SegQueue<T, R> {
     /// empty, and has its capacity.
     ///
     /// Places are taken for as many values at once as there are in a segment, by a single locked
-    /// instruction: a batch of 16 costs a fraction of 16 pushes. Values of other threads' pushes may
-    /// come in between, but as a rule do not.
+    /// instruction: a batch of 16 costs a fraction of 16 pushes. Values of other threads' pushes
+    /// may come in between, but as a rule do not.
     ///
     /// ```
     /// let queue = lockwork::queue::SegQueue::new();

@@ -321,7 +321,7 @@ impl<T, R: Reclaim> Segments<T, R> {
     /// Refuses pushes from now on, and says whether it did not already. Pops find what was pushed
     /// before.
     pub fn close(&self) -> bool {
-        let guard = R::enter();
+        let guard = R::quick().unwrap_or_else(R::enter);
         loop {
             let last = R::protect(&guard, &self.last);
             if is_marked(last) {
@@ -358,7 +358,7 @@ impl<T, R: Reclaim> Segments<T, R> {
 
     /// The number of values, exact while nobody pushes or pops.
     pub fn len(&self) -> usize {
-        let guard = R::enter();
+        let guard = R::quick().unwrap_or_else(R::enter);
         let position = |word: &AtomicPtr<Header>, of: fn(&Ref<T>) -> u64| {
             let segment = unmarked(R::protect(&guard, word));
             // SAFETY: protected, and neither null nor `END`.
@@ -380,7 +380,7 @@ impl<T, R: Reclaim> Segments<T, R> {
     /// Whether there is no value at this moment, nor anybody who is about to push one.
     pub fn is_empty(&self) -> bool {
         loop {
-            let guard = R::enter();
+            let guard = R::quick().unwrap_or_else(R::enter);
             let first = R::protect(&guard, self.first.beside());
             if unmarked(first).is_null() {
                 if !first.is_null() || self.has_no_segment() {
@@ -587,8 +587,8 @@ impl<T, R: Reclaim> Segments<T, R> {
     #[cold]
     #[inline(never)]
     fn move_first(&self, guard: R::Guard, from: *mut Header, next: *mut Header) {
-        // Whoever set the next segment does this too, and protects this one until then. But so it is
-        // plain that a retired segment is in neither word (invariant 2).
+        // Whoever set the next segment does this too, and protects this one until then. But so it
+        // is plain that a retired segment is in neither word (invariant 2).
         self.move_last(from, next);
         // Release: row a.
         let order = ord!("segments.a/move-first", Release);

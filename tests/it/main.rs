@@ -49,5 +49,6 @@ mod serde;
 mod spsc;
 mod stack;
 mod stress;
+mod unbounded;
 mod wait_any;
 mod wait_group;

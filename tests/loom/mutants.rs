@@ -503,6 +503,8 @@ const MUTANTS: &[Row] = &[
         "seg_queue::empty_and_empty_at_first"),
     Row("segments.d", "the first segment is set beside the total order",
         "seg_queue::empty_and_empty_at_first"),
+    Row("segments.e", "who sees that a queue is closed does not see what came before",
+        "unbounded::is_closed_publishes"),
     Row("segments.seal", "the end is set while tickets are left", "seg_queue::close_push_and_pop"),
     Row("slot.a", "a value is not published", "seg_queue::slot_and_popper"),
     Row("slot.b", "a value is not seen", "seg_queue::hand_over_without_barriers"),
