@@ -3,13 +3,13 @@
 //! | type | capacity | full or empty | progress |
 //! |---|---|---|---|
 //! | [`ArrayQueue`] | fixed | says so at once | waits out an operation in flight on its place, or says "busy" |
-//! | [`BlockingQueue`] | fixed | sleeps, with deadlines; can be closed | as `ArrayQueue`, and sleeps |
-//! | [`channel`] | fixed, or none at all | the same; closed by dropping an end | the same |
+//! | `SegQueue`, with feature `std` | no limit | says "empty" at once | lock-free |
+//! | [`BlockingQueue`] | of either kind | sleeps, with deadlines; can be closed | as what it is made of, and sleeps |
+//! | [`channel`] | of either kind, or no places at all | the same; closed by dropping an end | the same |
 //! | [`spsc`] | fixed | says so at once | wait-free; one producer and one consumer |
-//! | [`SegQueue`] | none | says "empty" at once | lock-free |
 //!
-//! All are first in, first out. All but `SegQueue`, and a channel without a capacity, allocate only
-//! when they are made. All but `spsc` are for any number of producers and consumers.
+//! All are first in, first out. Those with a fixed capacity allocate only when they are made, those
+//! without a limit while they grow. All but `spsc` are for any number of producers and consumers.
 
 mod ahead;
 mod array;

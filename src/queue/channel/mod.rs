@@ -15,7 +15,7 @@
 //!
 //! | operation | with places | `rendezvous` |
 //! |---|---|---|
-//! | `try_send`, `try_recv`, `try_iter` | as [`ArrayQueue`](super::ArrayQueue#progress): wait for an operation on the same place that is under way; without a bound, as [`SegQueue`](super::SegQueue#progress), which does not | wait for a lock that is held for a few stores and one move |
+//! | `try_send`, `try_recv`, `try_iter` | as [`ArrayQueue`](super::ArrayQueue#progress): wait for an operation on the same place that is under way; without a bound, as `SegQueue`, which does not | wait for a lock that is held for a few stores and one move |
 //! | `send`, `recv`, their limited and cancellable forms, `iter` | the same, and sleep | the same, and sleep |
 //! | `len`, `is_empty`, `is_full`, `capacity` | wait-free, but for a `len` that is overtaken | wait-free |
 //! | `clone`, `drop` of an end | wait-free; the last one of its kind closes | the same |
@@ -59,7 +59,7 @@
 //! interrupted what they would wait for.
 //!
 //! Allocates when a channel is made, and not afterwards; one without a bound as
-//! [`SegQueue`](super::SegQueue#memory) does, in sends.
+//! a `SegQueue` does, in sends.
 //!
 //! # Differences
 //!

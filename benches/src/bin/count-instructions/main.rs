@@ -150,6 +150,16 @@ fn main() -> std::process::ExitCode {
             "queues: no system call".to_owned(),
         ),
     ]);
+    let (seg, seg_empty) = (of(probes::PASS, "SegQueue"), of(probes::EMPTY, "SegQueue"));
+    let (seg_in, seg_out) = (of(probes::PUSH_MANY, "SegQueue"), of(probes::POP_MANY, "SegQueue"));
+    let promises = promises.chain([
+        (seg.locked == 2, format!("without a bound: {} locked instructions, of 2", seg.locked)),
+        (seg_empty.locked == 0, "without a bound, nothing there: none locked".to_owned()),
+        (
+            seg_in.locked == 1 && seg_out.locked == 1,
+            format!("without a bound, 16: {} and {} locked, of 1", seg_in.locked, seg_out.locked),
+        ),
+    ]);
     let promises: Vec<(bool, String)> = promises.collect();
     for (kept, promise) in &promises {
         println!("{}: {promise}", if *kept { "met" } else { "MISSED" });

@@ -73,6 +73,18 @@ pub(crate) const POP_MANY: &str = "pop, 16 values";
 pub(crate) const SPSC: &str = "push, pop, one thread at each end";
 pub(crate) const COUNT: &str = "add to a counter";
 
+/// A queue without a bound that has its first segment, and so many values.
+fn used(values: u64) -> lockwork::queue::SegQueue<u64> {
+    let queue = lockwork::queue::SegQueue::new();
+    queue.push(0);
+    queue.pop();
+    (0..values).for_each(|value| queue.push(value));
+    queue
+}
+
+/// The same, and a batch.
+type SegBatches = (lockwork::queue::SegQueue<u64>, RefCell<Vec<u64>>);
+
 /// Defines the functions and lists them.
 macro_rules! probes {
     ($(
@@ -341,6 +353,36 @@ probes! {
         for _ in 0..BATCH {
             black_box(q.pop());
         }
+    }
+    PASS "SegQueue" lockwork_seg_pass(q: lockwork::queue::SegQueue<u64> = used(0)) {
+        q.push(1);
+        black_box(q.pop());
+    }
+    PASS "crossbeam SegQueue" crossbeam_seg_pass(
+        q: crossbeam_queue::SegQueue<u64> = crossbeam_queue::SegQueue::new()
+    ) {
+        q.push(1);
+        black_box(q.pop());
+    }
+    EMPTY "SegQueue" lockwork_seg_empty(q: lockwork::queue::SegQueue<u64> = used(0)) {
+        black_box(q.pop());
+    }
+    EMPTY "crossbeam SegQueue" crossbeam_seg_empty(
+        q: crossbeam_queue::SegQueue<u64> = crossbeam_queue::SegQueue::new()
+    ) {
+        black_box(q.pop());
+    }
+    PUSH_MANY "SegQueue" lockwork_seg_push_many(
+        q: SegBatches = (used(0), RefCell::new(vec![1; BATCH]))
+    ) {
+        let batch = &mut *q.1.borrow_mut();
+        black_box(q.0.push_many(batch));
+        batch.resize(BATCH, 1);
+    }
+    POP_MANY "SegQueue" lockwork_seg_pop_many(
+        q: SegBatches = (used(PLACES as u64), RefCell::new(Vec::with_capacity(PLACES)))
+    ) {
+        black_box(q.0.pop_many(&mut *q.1.borrow_mut(), BATCH));
     }
     SPSC "spsc" lockwork_spsc(r: Spsc = RefCell::new(spsc::ring(8))) {
         let (producer, consumer) = &mut *r.borrow_mut();
