@@ -745,6 +745,12 @@ impl<T, R: Reclaim> Segments<T, R> {
     }
 }
 
+impl<T, R: Reclaim> Default for Segments<T, R> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T, R: Reclaim> Drop for Segments<T, R> {
     fn drop(&mut self) {
         /// Drops what is left, also if a destructor has panicked, and frees the segments.

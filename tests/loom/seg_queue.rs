@@ -49,7 +49,7 @@ fn pop_at_last<R: Reclaim>(queue: &SegQueue<u32, R>) -> u32 {
 /// what the poppers have found. A look without a value is followed by a verdict.
 fn one_slot(poppers: usize) -> impl Fn() -> (bool, Vec<Option<u32>>) + Send + Sync + 'static {
     move || {
-        let slot = Arc::new(Slot::<u32>::new());
+        let slot = Arc::new(Slot::<u32>::empty());
         let pops = (0..poppers).map(|reader| {
             beside(&slot, move |slot| {
                 let found = loop {

@@ -148,8 +148,8 @@ pub fn rendezvous<T>() -> (Sender<T>, Receiver<T>) {
 }
 
 /// Creates a channel without a bound: a send never sleeps, and is refused only if there is no
-/// receiver any more. It is a [`SegQueue`](super::SegQueue) with two ends: a sender that is stopped
-/// in the middle of a send does not stop receivers.
+/// receiver any more. It is a [`SegQueue`] with two ends: a sender that is stopped in the middle of
+/// a send does not stop receivers.
 ///
 /// ```
 /// use lockwork::queue::channel;

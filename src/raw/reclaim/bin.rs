@@ -117,7 +117,7 @@ impl Bin {
         self.nodes.load(Relaxed) // Relaxed: row e.
     }
 
-    /// Whether there is something for [`Reclaim::collect`].
+    /// Whether there is something for `Reclaim::collect`.
     pub fn has_retired(&self) -> bool {
         !self.retired.load(Relaxed).is_null() // Relaxed: a hint.
     }
@@ -281,6 +281,18 @@ impl Iterator for List {
                 Some((node, core::mem::take(&mut retired.in_use)))
             })
         }
+    }
+}
+
+impl Default for Bin {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Default for Header {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -116,10 +116,14 @@ pub struct Slot<T> {
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
+// SAFETY: the value is written by the one who has the ticket and read by the one who has claimed the
+// slot, in this order (rows a and b, or f and g).
+unsafe impl<T: Send> Sync for Slot<T> {}
+
 only_in_model! {
     impl<T> Slot<T> {
         /// An empty one, for models of one slot.
-        pub fn new() -> Self {
+        pub fn empty() -> Self {
             Self {
                 full: AtomicU32::new(0),
                 verdict: AtomicU32::new(NONE),
