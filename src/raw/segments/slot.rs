@@ -116,8 +116,8 @@ pub struct Slot<T> {
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
-// SAFETY: the value is written by the one who has the ticket and read by the one who has claimed the
-// slot, in this order (rows a and b, or f and g).
+// SAFETY: the value is written by the one who has the ticket and read by the one who has claimed
+// the slot, in this order (rows a and b, or f and g).
 unsafe impl<T: Send> Sync for Slot<T> {}
 
 only_in_model! {
