@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering;
 
 use crate::sys;
 
-fn step_aside() {
+pub(super) fn step_aside() {
     use core::cell::Cell;
     std::thread_local! {
         static STATE: Cell<u64> = const { Cell::new(0) };
