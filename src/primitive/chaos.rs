@@ -108,7 +108,8 @@ chaotic!(AtomicU32: u32, AtomicU64: u64, AtomicUsize: usize);
 /// As the numbers.
 #[derive(Debug)]
 #[repr(transparent)]
-pub(crate) struct AtomicPtr<T>(core::sync::atomic::AtomicPtr<T>);
+#[allow(unreachable_pub, reason = "in the signatures of sealed traits")]
+pub struct AtomicPtr<T>(core::sync::atomic::AtomicPtr<T>);
 
 #[allow(dead_code, reason = "one set for all users")]
 impl<T> AtomicPtr<T> {
