@@ -56,6 +56,7 @@ pub mod harness;
 pub mod locks;
 pub mod meetings;
 pub mod onces;
+pub mod pools;
 pub mod priority;
 pub mod queues;
 pub mod rwlocks;

@@ -15,8 +15,6 @@ mod walk;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
@@ -78,18 +76,11 @@ fn count_pooled(options: &Options, bar: &ProgressBar) -> Result<(Tally, Work), B
         .rejection(options.policy)
         .build()?;
     let stats = Arc::new(Stats::new(options.threads + 1)); // the walker adds too
-    let by_walker = Arc::new(AtomicU64::new(0));
-    let walker = thread::current().id();
     let mut work = Work::default();
 
     walk::walk(options, &stats, |path, named| {
-        let (stats, ran_here) = (Arc::clone(&stats), Arc::clone(&by_walker));
-        let task = move || {
-            if thread::current().id() == walker {
-                ran_here.fetch_add(1, Relaxed); // Relaxed: one thread writes it and reads it
-            }
-            stats.add(count_file(&path, named));
-        };
+        let stats = Arc::clone(&stats);
+        let task = move || stats.add(count_file(&path, named));
         // Only this thread makes the queue longer, so it is longest when the next task arrives.
         let queued = pool.queued();
         work.longest_queue = work.longest_queue.max(queued as u64);
@@ -100,7 +91,7 @@ fn count_pooled(options: &Options, bar: &ProgressBar) -> Result<(Tally, Work), B
     pool.shutdown();
     pool.await_termination();
     work.panicked += pool.panicked();
-    work.by_walker = by_walker.load(Relaxed);
+    work.by_walker = pool.snapshot().caller_ran + work.refused;
     drop(pool);
     let stats = Arc::into_inner(stats).expect("a task that has ended holds nothing");
     Ok((stats.finish(), work))

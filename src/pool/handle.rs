@@ -1,16 +1,22 @@
 //! `JoinHandle` and how a task can end.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::any::Any;
 use core::fmt;
+use core::future::Future;
 use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::pin::Pin;
+use core::task::{Context, Poll};
 use core::time::Duration;
 
-use super::packet::{self, Finished, Joinable, Outcome, Payload};
+use super::packet::{self, Finished, Joinable, Outcome, Payload, State};
 use super::worker;
+use crate::cancel::CancelToken;
 use crate::primitive::Deadline;
-use alloc::boxed::Box;
+use crate::raw;
+use crate::sync::{Waitable, waitable};
 
 /// The way to the result of a task.
 ///
@@ -54,6 +60,10 @@ impl<T> JoinHandle<T> {
     ///
     /// [`JoinError`] if the task panicked or was cancelled.
     ///
+    /// # Panics
+    ///
+    /// This and all other forms: if the result was given out by a poll.
+    ///
     /// ```
     /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
     /// assert_eq!(pool.submit(|| 1 + 1).unwrap().join().unwrap(), 2);
@@ -62,7 +72,7 @@ impl<T> JoinHandle<T> {
     #[doc(alias = "get")]
     #[track_caller]
     pub fn join(self) -> Result<T, JoinError> {
-        worker::run_if_own(&*self.task, self.task.state());
+        self.run_if_own();
         match self.join_until(Deadline::NEVER) {
             Ok(result) => result,
             Err(_) => unreachable!("a wait without a deadline timed out"),
@@ -117,12 +127,28 @@ impl<T> JoinHandle<T> {
                 Err(self)
             };
         }
-        // SAFETY: done, and this handle is used up.
+        // SAFETY: done, and this is the handle.
         Ok(match unsafe { self.task.take() } {
+            Some(finished) => Self::result(finished),
+            None => panic!("lockwork: the result of this task was taken by a poll"),
+        })
+    }
+
+    fn result(finished: Finished<T>) -> Result<T, JoinError> {
+        match finished {
             Finished::Value(value) => Ok(value),
             Finished::Panic(payload) => Err(JoinError { kind: Kind::Panicked(payload) }),
             Finished::Cancelled(reason) => Err(JoinError::cancelled(reason)),
-        })
+        }
+    }
+
+    /// Runs the task, if nobody has started it and the calling thread is a worker of its pool.
+    pub(super) fn run_if_own(&self) {
+        worker::run_if_own(self.task.state(), |runner| self.task.run(runner));
+    }
+
+    pub(super) fn state(&self) -> &State {
+        self.task.state()
     }
 
     /// The result, if the task has ended.
@@ -166,11 +192,13 @@ impl<T> JoinHandle<T> {
 
     /// Keeps the task from running, if it has not started: drops the closure, on this thread, and
     /// makes the result [`CancelReason::Handle`]. Its place in the queue stays taken until a worker
-    /// comes by.
+    /// comes by. A task that runs already has its [token](super::current_token) cancelled, and what
+    /// it returns is its result.
     ///
     /// # Panics
     ///
-    /// If the closure's destructor does; the task is cancelled all the same.
+    /// If the closure's destructor does, or what was registered with the token; the task is
+    /// cancelled all the same.
     ///
     /// ```
     /// use lockwork::pool::{Cancel, CancelReason, ThreadPool};
@@ -186,11 +214,133 @@ impl<T> JoinHandle<T> {
     /// # Ok::<(), lockwork::pool::BuildError>(())
     /// ```
     pub fn cancel(&self) -> Cancel {
-        match self.task.cancel(CancelReason::Handle, None) {
-            Outcome::TooLate => Cancel::TooLate,
+        self.cancel_for(CancelReason::Handle)
+    }
+
+    pub(super) fn cancel_for(&self, reason: CancelReason) -> Cancel {
+        match self.task.cancel(reason, true) {
+            Outcome::TooLate if self.is_finished() => Cancel::TooLate,
+            Outcome::TooLate => {
+                // One that is cancelled already comes from no other.
+                self.task.state().token(CancelToken::new).cancel();
+                Cancel::Requested
+            }
             Outcome::Cancelled => Cancel::Prevented,
             Outcome::Panicked(payload) => packet::resume(payload),
         }
+    }
+
+    /// Gives the handle up; the task goes on. As dropping it does, said in so many words.
+    ///
+    /// ```
+    /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
+    /// pool.submit(|| 5).unwrap().detach();
+    /// # Ok::<(), lockwork::pool::BuildError>(())
+    /// ```
+    pub fn detach(self) {}
+
+    /// Cancels the task if this handle is dropped before it has ended.
+    ///
+    /// ```
+    /// use lockwork::pool::ThreadPool;
+    ///
+    /// let pool = ThreadPool::builder().threads(1).build()?;
+    /// let task = pool.submit(|| 5).unwrap().cancel_on_drop();
+    /// assert_eq!(task.into_inner().join().unwrap(), 5);
+    /// # Ok::<(), lockwork::pool::BuildError>(())
+    /// ```
+    pub fn cancel_on_drop(self) -> CancelOnDrop<T> {
+        CancelOnDrop { handle: Some(self) }
+    }
+}
+
+/// A [`JoinHandle`] that cancels its task when it is dropped; see [`JoinHandle::cancel_on_drop`].
+#[must_use = "dropping it cancels the task"]
+pub struct CancelOnDrop<T> {
+    handle: Option<JoinHandle<T>>,
+}
+
+impl<T> CancelOnDrop<T> {
+    /// The handle itself, which cancels nothing any more.
+    pub fn into_inner(mut self) -> JoinHandle<T> {
+        match self.handle.take() {
+            Some(handle) => handle,
+            None => unreachable!("taken only here"),
+        }
+    }
+}
+
+impl<T> Drop for CancelOnDrop<T> {
+    fn drop(&mut self) {
+        if let Some(handle) = &self.handle {
+            // What came of it is nobody's business any more.
+            let _ = handle.cancel();
+        }
+    }
+}
+
+impl<T> fmt::Debug for CancelOnDrop<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CancelOnDrop").field(&self.handle).finish()
+    }
+}
+
+/// Ready when the task has ended. In a child of `fork`, a task that has not is
+/// [`CancelReason::Forked`].
+///
+/// A handle keeps the waker of the last poll only. Joining by blocking and polling may be mixed;
+/// the result is there once.
+///
+/// # Panics
+///
+/// A poll after the result was given out panics.
+///
+/// ```
+/// use std::pin::pin;
+/// use std::future::Future;
+/// use std::task::{Context, Poll, Waker};
+///
+/// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
+/// let mut task = pin!(pool.submit(|| 5).unwrap());
+/// let mut context = Context::from_waker(Waker::noop());
+/// let five = loop {
+///     match task.as_mut().poll(&mut context) {
+///         Poll::Ready(result) => break result.unwrap(),
+///         Poll::Pending => std::thread::yield_now(),
+///     }
+/// };
+/// assert_eq!(five, 5);
+/// # Ok::<(), lockwork::pool::BuildError>(())
+/// ```
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let state = self.task.state();
+        if !state.is_done() {
+            if state.is_forked() {
+                return Poll::Ready(Err(JoinError::cancelled(CancelReason::Forked)));
+            }
+            // SAFETY: this is the handle, which is borrowed for itself.
+            if unsafe { state.leave_waker(context.waker()) } {
+                return Poll::Pending;
+            }
+            // Order comes from a look of its own.
+            let done = state.is_done();
+            debug_assert!(done, "there is nothing to wake for only when the task is done");
+        }
+        // SAFETY: done, and this is the handle.
+        match unsafe { self.task.take() } {
+            Some(finished) => Poll::Ready(Self::result(finished)),
+            None => panic!("lockwork: a task's handle was polled after it was ready"),
+        }
+    }
+}
+
+impl<T> Waitable for JoinHandle<T> {}
+impl<T> waitable::Sealed for JoinHandle<T> {
+    fn raw(&self) -> &dyn raw::Waitable {
+        self.task.state()
     }
 }
 
@@ -217,7 +367,9 @@ impl<T> fmt::Debug for JoinHandle<T> {
 pub enum Cancel {
     /// The task will not run.
     Prevented,
-    /// The task has started, has ended, or was cancelled before.
+    /// The task runs, or somebody is about to drop it; its token is cancelled.
+    Requested,
+    /// The task has ended, or was cancelled before.
     TooLate,
 }
 
@@ -247,6 +399,14 @@ pub enum CancelReason {
     Handle,
     /// A discarding [`RejectionPolicy`](super::RejectionPolicy).
     Discarded,
+    /// The token that the task was submitted with.
+    Token,
+    /// The deadline of the call that waited for it, such as
+    /// [`invoke_all_until`](super::PoolHandle::invoke_all_until). The task may still run, with its
+    /// token cancelled.
+    Deadline,
+    /// [`ThreadPool::shutdown_now`](super::ThreadPool::shutdown_now).
+    PoolShutdown,
     /// This is a child of the process that has the pool's threads.
     Forked,
 }
@@ -278,7 +438,7 @@ impl UnwindSafe for JoinError {}
 impl RefUnwindSafe for JoinError {}
 
 impl JoinError {
-    fn cancelled(reason: CancelReason) -> Self {
+    pub(super) fn cancelled(reason: CancelReason) -> Self {
         Self { kind: Kind::Cancelled(reason) }
     }
 
@@ -376,6 +536,15 @@ impl fmt::Display for JoinError {
             }
             Kind::Cancelled(CancelReason::Discarded) => {
                 f.write_str("task was discarded: the queue was full")
+            }
+            Kind::Cancelled(CancelReason::Token) => {
+                f.write_str("task was cancelled by its token before it ran")
+            }
+            Kind::Cancelled(CancelReason::Deadline) => {
+                f.write_str("task was given up: the deadline has passed")
+            }
+            Kind::Cancelled(CancelReason::PoolShutdown) => {
+                f.write_str("task was cancelled: its pool was stopped before it ran")
             }
             Kind::Cancelled(CancelReason::Forked) => {
                 f.write_str("task belongs to the process that this one was forked from")

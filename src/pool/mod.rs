@@ -1,9 +1,9 @@
 //! A bounded thread pool that can refuse work.
 //!
-//! A [`ThreadPool`] has a fixed number of threads and a queue of fixed capacity. When the queue is
-//! full, the [`RejectionPolicy`] decides: refuse, run the task on the caller, wait, or discard.
-//! What is refused comes back, un-run and with its own type, in [`Rejected`]; what is accepted
-//! resolves its [`JoinHandle`], whatever happens to it.
+//! A [`ThreadPool`] has a number of threads and a queue of fixed capacity. When the queue is full,
+//! the [`RejectionPolicy`] decides: refuse, run the task on the caller, wait, or discard. What is
+//! refused comes back, un-run and with its own type, in [`Rejected`]; what is accepted resolves its
+//! [`JoinHandle`], whatever happens to it.
 //!
 //! ```
 //! use lockwork::pool::{RejectionPolicy, ThreadPool};
@@ -39,9 +39,10 @@
 //!
 //! # Ending
 //!
-//! [`shutdown`](ThreadPool::shutdown) refuses new tasks; those accepted still run. Dropping the
-//! pool does that, waits until the queue is drained, and joins the threads, destructors of thread
-//! locals included.
+//! [`shutdown`](ThreadPool::shutdown) refuses new tasks; those accepted still run.
+//! [`shutdown_now`](ThreadPool::shutdown_now) gives those back that have not started. Dropping the
+//! pool shuts it down, waits until the queue is drained, and joins the threads, destructors of
+//! thread locals included.
 //!
 //! # Fork
 //!
@@ -49,42 +50,69 @@
 //! [`RejectReason::Forked`], joining an unfinished task gives [`CancelReason::Forked`], and
 //! dropping the pool leaks it: nothing waits for what cannot come. If it was a task that forked,
 //! the thread it runs on in the child ends when the task returns.
+//!
+//! How it works, and the proof that it loses no task: [`inside`].
 
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("README.md")]
+pub mod inside {}
+
+mod batch;
 mod builder;
+mod crew;
+mod ending;
 mod handle;
+mod hooks;
+mod job;
 mod packet;
+mod queue;
+mod recruiting;
 mod reject;
+mod room;
+mod runner;
+mod shared;
 mod signal;
 pub mod sizing;
+mod snapshot;
+mod submit;
+mod submit_async;
 mod worker;
 
-pub use builder::{BuildError, Builder};
-pub use handle::{Cancel, CancelReason, JoinError, JoinHandle};
-pub use reject::{RejectReason, Rejected, RejectionPolicy};
+pub use batch::{AsCompleted, InvokeError, as_completed};
+pub use builder::{BuildError, Builder, Growth, Prestart};
+pub use ending::{StillRunning, Unrun};
+pub use handle::{Cancel, CancelOnDrop, CancelReason, JoinError, JoinHandle};
+pub use hooks::TaskEnd;
+pub use recruiting::SignalMask;
+pub use reject::{RejectAction, RejectInfo, RejectReason, Rejected, RejectionPolicy};
+pub use runner::current_token;
 pub use signal::{
     InvalidSignal, Signal, SignalSet, SignalThread, reset_sigmask, with_original_sigmask,
 };
+pub use snapshot::{Snapshot, WorkerInfo};
+pub use submit::PoolHandle;
+pub use submit_async::SubmitAsync;
+pub use worker::blocking;
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Deref;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::time::Duration;
 
-use crate::primitive::{Deadline, thread};
 use crate::sync::Mutex;
-use packet::{Packet, Task};
-use worker::Shared;
+use shared::Shared;
 
-/// A fixed number of threads that run tasks from a bounded queue.
+/// Threads that run tasks from a queue, and end when this is dropped.
 ///
-/// Made by [`ThreadPool::builder`]. The owner submits through a shared reference, so a pool may be
-/// put in an `Arc` or borrowed by scoped threads; when it is dropped, it ends.
+/// Made by [`ThreadPool::builder`]. Tasks are handed in by the methods of [`PoolHandle`], which it
+/// has too. The owner submits through a shared reference, so a pool may be put in an `Arc` or
+/// borrowed by scoped threads.
 ///
 /// # Ordering
 ///
-/// Tasks start in the order in which they were queued. A task that the caller runs, because the
-/// policy says so, overtakes the queue.
+/// Tasks start in the order in which they were queued. A task that goes to a thread of its own, or
+/// that the caller runs, because the policy says so, overtakes the queue.
 ///
 /// # Memory ordering
 ///
@@ -96,15 +124,20 @@ use worker::Shared;
 ///
 /// A task that joins another of the same pool that has not started runs it itself, so tasks may
 /// join what they submitted on any number of threads. A task that waits for another by other means,
-/// such as a channel, may wait for ever for a thread. And a task that the policy or a join runs
-/// inside another suspends that one: it must neither need a lock that the other holds nor join it.
+/// such as a channel, may wait for ever for a thread; [`blocking`] gives the pool one more
+/// meanwhile. And a task that the policy or a join runs inside another suspends that one: it must
+/// neither need a lock that the other holds nor join it.
 ///
 /// # Differences
 ///
-/// From `java.util.concurrent.ThreadPoolExecutor`: fixed size, a bounded queue always; refused
-/// closures come back; discarded tasks resolve their handles; a shut down pool refuses also under
-/// `CallerRuns` instead of dropping silently. From `threadpool` and `rayon::spawn`: bounded,
-/// handles, panics are handed over.
+/// From `java.util.concurrent.ThreadPoolExecutor`: a bounded queue unless one says otherwise;
+/// threads are added before tasks queue up, and idle ones are used before any is added; refused
+/// closures come back; discarded tasks, and those that [`shutdown_now`](Self::shutdown_now) gives
+/// back, resolve their handles; a shut down pool refuses also under `CallerRuns` and does not drop
+/// silently; core threads are there from the beginning; hooks that panic do no harm; `remove` is
+/// [`JoinHandle::cancel`], and the place in the queue stays taken until a worker comes by. From
+/// `threadpool` and `rayon::spawn`: bounded, handles, panics are handed over and do not abort. From
+/// tokio's `spawn_blocking`: bounded, refuses, and a task that was not started can be given back.
 ///
 /// # Examples
 ///
@@ -124,9 +157,11 @@ use worker::Shared;
     "backpressure"
 ))]
 pub struct ThreadPool {
-    shared: Arc<Shared>,
-    /// The threads not yet joined.
-    threads: Mutex<Vec<thread::JoinHandle<()>>>,
+    handle: PoolHandle,
+    /// Whether the threads were joined. Held by who joins them.
+    terminated: Mutex<bool>,
+    /// Nobody waits for the threads when this is dropped.
+    left_alone: bool,
 }
 
 // What unwinds through a call to a pool leaves its words and its queue as after any other call.
@@ -144,270 +179,181 @@ impl ThreadPool {
         Builder::new()
     }
 
-    /// Has `task` run, and forgets about it. If it panics, that is [counted](Self::panicked).
-    ///
-    /// What happens if the queue is full is up to the [`RejectionPolicy`].
-    ///
-    /// # Errors
-    ///
-    /// [`Rejected`], with the closure, for the reasons in [`RejectReason`]. The task has not run
-    /// and will not.
-    ///
-    /// ```
-    /// use lockwork::pool::ThreadPool;
-    /// use std::sync::mpsc::channel;
-    ///
-    /// let pool = ThreadPool::builder().threads(1).build()?;
-    /// let (sender, receiver) = channel();
-    /// pool.execute(move || sender.send("done").unwrap()).unwrap();
-    /// assert_eq!(receiver.recv(), Ok("done"));
-    /// # Ok::<(), lockwork::pool::BuildError>(())
-    /// ```
-    #[doc(alias("spawn", "spawn_fifo"))]
-    #[track_caller]
-    pub fn execute<F>(&self, task: F) -> Result<(), Rejected<F>>
-    where
-        F: FnOnce() + Send + 'static,
-    {
-        // Not a plain drop: a task that has panicked already leaves its payload to the last owner.
-        self.admit(task).map(|packet| worker::drop_task(packet))
+    fn new(shared: Arc<Shared>) -> Self {
+        Self { handle: PoolHandle::new(shared), terminated: Mutex::new(false), left_alone: false }
     }
 
-    /// Has `task` run, and returns the handle to its result.
-    ///
-    /// What happens if the queue is full is up to the [`RejectionPolicy`].
-    ///
-    /// # Errors
-    ///
-    /// [`Rejected`], with the closure, for the reasons in [`RejectReason`]. The task has not run
-    /// and will not.
-    ///
-    /// ```
-    /// use lockwork::pool::{RejectReason, ThreadPool};
-    ///
-    /// let pool = ThreadPool::builder().threads(1).build()?;
-    /// assert_eq!(pool.submit(|| 1).unwrap().join().unwrap(), 1);
-    ///
-    /// pool.shutdown();
-    /// let refused = pool.submit(|| 2).unwrap_err();
-    /// assert_eq!(refused.reason(), RejectReason::ShutDown);
-    /// assert_eq!(refused.into_inner()(), 2, "run here instead");
-    /// # Ok::<(), lockwork::pool::BuildError>(())
-    /// ```
-    #[track_caller]
-    pub fn submit<F, T>(&self, task: F) -> Result<JoinHandle<T>, Rejected<F>>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        self.admit(task).map(|packet| JoinHandle::new(packet))
+    fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
     }
 
-    fn admit<F, T>(&self, task: F) -> Result<Arc<Packet<F, T>>, Rejected<F>>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        let packet = Arc::new(Packet::new(task, &self.shared));
-        let queued: Task = packet.clone();
-        match self.shared.admit(queued) {
-            Ok(()) => Ok(packet),
-            Err(reason) => {
-                let task = Packet::into_closure(packet);
-                Err(Rejected::new(reason, self.shared.name.clone(), task))
-            }
-        }
+    fn terminated(&self) -> &Mutex<bool> {
+        &self.terminated
     }
 
-    /// Refuses tasks from now on. Those accepted before will still run. Returns at once.
+    fn leave_alone(mut self) {
+        self.left_alone = true;
+    }
+
+    /// One more way to hand tasks in. It does not keep the pool open.
     ///
     /// ```
     /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
-    /// pool.shutdown();
-    /// assert!(pool.execute(|| ()).is_err());
-    /// pool.await_termination();
+    /// let handle = pool.handle();
+    /// assert_eq!(handle.submit(|| 5).unwrap().join().unwrap(), 5);
+    /// drop(pool);
+    /// assert!(handle.submit(|| 5).is_err());
     /// # Ok::<(), lockwork::pool::BuildError>(())
     /// ```
-    #[doc(alias = "close")]
-    pub fn shutdown(&self) {
-        if !self.shared.is_forked() {
-            self.shared.queue.close();
-        }
+    #[must_use]
+    pub fn handle(&self) -> PoolHandle {
+        self.handle.clone()
     }
 
-    /// Waits until the pool was shut down, the tasks it had queued have run, and its threads are
-    /// joined. Tasks that the policy has other threads run are theirs to wait for.
+    /// Changes the number of core threads. More of them are started at once, as far as tasks are
+    /// queued; fewer are left when the others have nothing to do.
     ///
-    /// Does not shut it down: somebody has to. In a child of `fork` it returns at once.
+    /// # Errors
     ///
-    /// # Panics
-    ///
-    /// If called by a task of this pool, which would wait for itself.
+    /// [`BuildError`] if that is more than there may be at the most. Nothing is changed then; so
+    /// with the other setters.
     ///
     /// ```
-    /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
-    /// pool.shutdown();
-    /// pool.await_termination();
-    /// assert!(pool.is_terminated());
+    /// let pool = lockwork::pool::ThreadPool::builder().core_threads(1).max_threads(4).build()?;
+    /// pool.set_core_threads(3)?;
+    /// assert!(pool.set_core_threads(5).is_err());
+    /// assert_eq!(pool.core_threads(), 3);
     /// # Ok::<(), lockwork::pool::BuildError>(())
     /// ```
-    #[track_caller]
-    pub fn await_termination(&self) {
-        self.await_termination_until(Deadline::NEVER);
+    #[doc(alias = "setCorePoolSize")]
+    pub fn set_core_threads(&self, threads: usize) -> Result<(), BuildError> {
+        self.set_limits(|limits| limits.core = threads)
     }
 
-    /// As [`await_termination`](Self::await_termination), for at most `timeout`; `false` if the
-    /// time was up first.
+    /// Changes the number of threads that there may be. Those that are too many end when they have
+    /// nothing to do.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If called by a task of this pool.
+    /// [`BuildError`] if that is zero, or less than the core threads.
+    ///
+    /// ```
+    /// let pool = lockwork::pool::ThreadPool::builder().core_threads(1).max_threads(4).build()?;
+    /// pool.set_max_threads(8)?;
+    /// assert_eq!(pool.threads(), 8);
+    /// assert!(pool.set_max_threads(0).is_err());
+    /// # Ok::<(), lockwork::pool::BuildError>(())
+    /// ```
+    #[doc(alias = "setMaximumPoolSize")]
+    pub fn set_max_threads(&self, threads: usize) -> Result<(), BuildError> {
+        self.set_limits(|limits| limits.max = threads)
+    }
+
+    /// Changes both numbers, in one step.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] if `max` is zero, or less than `core`.
+    ///
+    /// ```
+    /// let pool = lockwork::pool::ThreadPool::builder().threads(2).build()?;
+    /// pool.resize(4, 8)?;
+    /// assert_eq!((pool.core_threads(), pool.threads()), (4, 8));
+    /// # Ok::<(), lockwork::pool::BuildError>(())
+    /// ```
+    pub fn resize(&self, core: usize, max: usize) -> Result<(), BuildError> {
+        self.set_limits(|limits| (limits.core, limits.max) = (core, max))
+    }
+
+    /// Changes how long a thread above the core threads is idle before it ends.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] if that is zero, and core threads time out too.
     ///
     /// ```
     /// use std::time::Duration;
     ///
     /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
-    /// assert!(!pool.await_termination_for(Duration::from_millis(1)), "nobody shut it down");
+    /// pool.set_idle_timeout(Duration::from_secs(1))?;
     /// # Ok::<(), lockwork::pool::BuildError>(())
     /// ```
-    #[track_caller]
-    pub fn await_termination_for(&self, timeout: Duration) -> bool {
-        self.await_termination_until(Deadline::after(timeout))
+    #[doc(alias = "setKeepAliveTime")]
+    pub fn set_idle_timeout(&self, timeout: Duration) -> Result<(), BuildError> {
+        self.set_limits(|limits| limits.idle_timeout = timeout)
     }
 
-    /// As [`await_termination`](Self::await_termination), until `deadline` at the latest; `false`
-    /// if the time was up first.
+    /// Changes whether core threads end too when they have been idle for long. A pool that was
+    /// built with core threads that do not keeps the last one.
     ///
-    /// The deadline bounds the wait for the tasks. Destructors of the workers' thread locals that
-    /// take their time come on top.
+    /// # Errors
     ///
-    /// In a child of `fork` the threads do not exist, and the answer is `false` at once.
-    ///
-    /// # Panics
-    ///
-    /// If called by a task of this pool.
+    /// [`BuildError`] if they are to, and the time is zero.
     ///
     /// ```
-    /// use std::time::{Duration, Instant};
-    ///
-    /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
-    /// pool.shutdown();
-    /// assert!(pool.await_termination_until(Instant::now() + Duration::from_secs(60)));
+    /// let pool = lockwork::pool::ThreadPool::builder().threads(2).build()?;
+    /// pool.set_core_timeout(true)?;
     /// # Ok::<(), lockwork::pool::BuildError>(())
     /// ```
-    #[track_caller]
-    pub fn await_termination_until(&self, deadline: impl Into<Deadline>) -> bool {
-        if self.shared.is_forked() {
+    #[doc(alias = "allowCoreThreadTimeOut")]
+    pub fn set_core_timeout(&self, timeout: bool) -> Result<(), BuildError> {
+        self.set_limits(|limits| limits.core_timeout = timeout)
+    }
+
+    fn set_limits(&self, change: impl FnOnce(&mut crew::Limits)) -> Result<(), BuildError> {
+        if self.shared().is_forked() {
+            return Ok(());
+        }
+        let problem = |problem| BuildError::config(self.shared().name.clone(), problem);
+        self.shared().set_limits(change).map_err(problem)
+    }
+
+    /// Starts one core thread, if there are fewer than there should be; whether it did.
+    ///
+    /// ```
+    /// use lockwork::pool::{Prestart, ThreadPool};
+    ///
+    /// let pool = ThreadPool::builder().threads(1).prestart(Prestart::None).build()?;
+    /// assert!(pool.prestart_core_thread());
+    /// assert!(!pool.prestart_core_thread());
+    /// # Ok::<(), lockwork::pool::BuildError>(())
+    /// ```
+    #[doc(alias = "prestartCoreThread")]
+    pub fn prestart_core_thread(&self) -> bool {
+        if self.shared().is_forked() {
             return false;
         }
-        assert!(
-            !self.shared.is_own_worker(),
-            "lockwork: a task waits for the end of its own pool \"{}\"; let another thread do it",
-            self.shared.name
-        );
-        let deadline = deadline.into();
-        self.shared.await_workers(deadline) && self.join_threads(deadline)
+        let there = self.shared().crew.numbers()[0];
+        let wanted = self.core_threads().min(there + 1);
+        matches!(self.shared().prestart(wanted), Ok(1..))
     }
 
-    /// Joins the threads, all of which have done their last task.
-    fn join_threads(&self, deadline: Deadline) -> bool {
-        let Some(mut threads) = self.threads.try_lock_until(deadline) else {
-            return false; // another thread is at it
-        };
-        for thread in threads.drain(..) {
-            // A worker catches what its tasks throw; what a destructor of a thread local throws
-            // ends the process before it comes here.
-            let _ = thread.join();
+    /// Starts the core threads that are not there; how many it has started.
+    ///
+    /// ```
+    /// use lockwork::pool::{Prestart, ThreadPool};
+    ///
+    /// let pool = ThreadPool::builder().threads(3).prestart(Prestart::None).build()?;
+    /// assert_eq!(pool.prestart_all_core_threads(), 3);
+    /// assert_eq!(pool.prestart_all_core_threads(), 0);
+    /// # Ok::<(), lockwork::pool::BuildError>(())
+    /// ```
+    #[doc(alias = "prestartAllCoreThreads")]
+    pub fn prestart_all_core_threads(&self) -> usize {
+        if self.shared().is_forked() {
+            return 0;
         }
-        true
+        match self.shared().prestart(self.core_threads()) {
+            Ok(started) | Err((started, _)) => started,
+        }
     }
+}
 
-    /// Whether tasks are refused because the pool was shut down.
-    ///
-    /// ```
-    /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
-    /// assert!(!pool.is_shutdown());
-    /// # Ok::<(), lockwork::pool::BuildError>(())
-    /// ```
-    #[must_use]
-    pub fn is_shutdown(&self) -> bool {
-        self.shared.queue.is_closed()
-    }
+impl Deref for ThreadPool {
+    type Target = PoolHandle;
 
-    /// Whether the pool was shut down, the tasks it had queued have run, and its threads are
-    /// joined. If only the joining is left to do, does it.
-    ///
-    /// ```
-    /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
-    /// assert!(!pool.is_terminated());
-    /// # Ok::<(), lockwork::pool::BuildError>(())
-    /// ```
-    #[must_use]
-    pub fn is_terminated(&self) -> bool {
-        !self.shared.is_own_worker() && self.await_termination_until(Deadline::now())
-    }
-
-    /// The number of places taken in the queue at this moment. Tasks that were cancelled, or that a
-    /// join ran ahead of the queue, keep theirs until a worker comes by.
-    ///
-    /// ```
-    /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
-    /// assert!(pool.queued() <= pool.queue_capacity());
-    /// # Ok::<(), lockwork::pool::BuildError>(())
-    /// ```
-    #[must_use]
-    pub fn queued(&self) -> usize {
-        self.shared.queue.len()
-    }
-
-    /// The number of tasks that the queue has room for.
-    ///
-    /// ```
-    /// let pool = lockwork::pool::ThreadPool::builder().threads(1).queue_capacity(9).build()?;
-    /// assert_eq!(pool.queue_capacity(), 9);
-    /// # Ok::<(), lockwork::pool::BuildError>(())
-    /// ```
-    #[must_use]
-    pub fn queue_capacity(&self) -> usize {
-        self.shared.queue.capacity()
-    }
-
-    /// The number of threads the pool was built with.
-    ///
-    /// ```
-    /// let pool = lockwork::pool::ThreadPool::builder().threads(3).build()?;
-    /// assert_eq!(pool.threads(), 3);
-    /// # Ok::<(), lockwork::pool::BuildError>(())
-    /// ```
-    #[must_use]
-    pub fn threads(&self) -> usize {
-        self.shared.threads
-    }
-
-    /// The name of the pool.
-    ///
-    /// ```
-    /// let pool = lockwork::pool::ThreadPool::builder().name("io").threads(1).build()?;
-    /// assert_eq!(pool.name(), "io");
-    /// # Ok::<(), lockwork::pool::BuildError>(())
-    /// ```
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.shared.name
-    }
-
-    /// How many tasks have panicked so far, wherever they ran, including those whose closure
-    /// panicked while a policy dropped it un-run.
-    ///
-    /// ```
-    /// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
-    /// pool.submit(|| panic!("on purpose")).unwrap().join().unwrap_err();
-    /// assert_eq!(pool.panicked(), 1);
-    /// # Ok::<(), lockwork::pool::BuildError>(())
-    /// ```
-    #[must_use]
-    pub fn panicked(&self) -> u64 {
-        self.shared.panicked()
+    fn deref(&self) -> &PoolHandle {
+        &self.handle
     }
 }
 
@@ -417,15 +363,14 @@ impl Drop for ThreadPool {
     /// In one of its own tasks it does not wait: the threads end by themselves once the queue is
     /// drained. In a child of `fork` it leaks the pool.
     fn drop(&mut self) {
-        if self.shared.is_forked() {
+        if self.shared().is_forked() {
             // The handles name threads that are not here, and the queue may be in the middle of
             // what one of them did.
-            core::mem::forget(core::mem::take(self.threads.get_mut()));
-            core::mem::forget(self.shared.clone());
+            core::mem::forget(self.shared().clone());
             return;
         }
         self.shutdown();
-        if !self.shared.is_own_worker() {
+        if !self.left_alone && !self.shared().is_own_worker() {
             self.await_termination();
         }
     }
@@ -433,13 +378,9 @@ impl Drop for ThreadPool {
 
 impl fmt::Debug for ThreadPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ThreadPool")
-            .field("name", &self.name())
-            .field("threads", &self.threads())
-            .field("queued", &self.queued())
-            .field("queue_capacity", &self.queue_capacity())
-            .field("panicked", &self.panicked())
-            .field("shutdown", &self.is_shutdown())
-            .finish_non_exhaustive()
+        let mut debug = f.debug_struct("ThreadPool");
+        debug.field("name", &self.name());
+        self.handle.show(&mut debug);
+        debug.finish_non_exhaustive()
     }
 }

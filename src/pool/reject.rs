@@ -2,6 +2,9 @@
 
 use alloc::sync::Arc;
 use core::fmt;
+use core::time::Duration;
+
+use super::shared::Shared;
 
 /// What a pool does with a task when its queue is full.
 ///
@@ -22,6 +25,10 @@ use core::fmt;
 /// # Ok::<(), lockwork::pool::BuildError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[allow(
+    unpredictable_function_pointer_comparisons,
+    reason = "two policies that differ may be equal"
+)]
 #[non_exhaustive]
 pub enum RejectionPolicy {
     /// Refuse: the caller gets the closure back with [`RejectReason::Full`].
@@ -44,6 +51,103 @@ pub enum RejectionPolicy {
     /// take the room eight times in a row, refuse.
     #[doc(alias = "DiscardOldestPolicy")]
     DiscardOldest,
+    /// As [`Block`](Self::Block), for at most this long; then refuse with
+    /// [`RejectReason::TimedOut`].
+    BlockFor(Duration),
+    /// Ask this function, on the submitting thread, once for each task that finds no room. It never
+    /// has the task, so it cannot lose it. If it panics, the task is refused.
+    #[doc(alias = "RejectedExecutionHandler")]
+    Custom(fn(&RejectInfo<'_>) -> RejectAction),
+}
+
+/// What a [`RejectionPolicy::Custom`] decides.
+///
+/// ```
+/// use lockwork::pool::{RejectAction, RejectInfo, RejectionPolicy, ThreadPool};
+///
+/// /// Keeps a short queue to itself, and makes callers help with a long one.
+/// fn choose(info: &RejectInfo<'_>) -> RejectAction {
+///     if info.capacity() < 10 { RejectAction::Abort } else { RejectAction::CallerRuns }
+/// }
+///
+/// let pool = ThreadPool::builder()
+///     .threads(1)
+///     .queue_capacity(64)
+///     .rejection(RejectionPolicy::Custom(choose))
+///     .build()?;
+/// for _ in 0..1000 {
+///     pool.execute(|| ()).unwrap();
+/// }
+/// # Ok::<(), lockwork::pool::BuildError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RejectAction {
+    /// As [`RejectionPolicy::Abort`].
+    Abort,
+    /// As [`RejectionPolicy::CallerRuns`].
+    CallerRuns,
+    /// As [`RejectionPolicy::Block`].
+    Block,
+    /// As [`RejectionPolicy::BlockFor`].
+    BlockFor(Duration),
+    /// As [`RejectionPolicy::Discard`].
+    Discard,
+    /// As [`RejectionPolicy::DiscardOldest`].
+    DiscardOldest,
+}
+
+impl RejectAction {
+    pub(super) fn as_policy(self) -> RejectionPolicy {
+        match self {
+            Self::Abort => RejectionPolicy::Abort,
+            Self::CallerRuns => RejectionPolicy::CallerRuns,
+            Self::Block => RejectionPolicy::Block,
+            Self::BlockFor(timeout) => RejectionPolicy::BlockFor(timeout),
+            Self::Discard => RejectionPolicy::Discard,
+            Self::DiscardOldest => RejectionPolicy::DiscardOldest,
+        }
+    }
+}
+
+/// What a [`RejectionPolicy::Custom`] is told; see [`RejectAction`].
+#[derive(Debug)]
+pub struct RejectInfo<'a> {
+    pool: &'a str,
+    reason: RejectReason,
+    queued: usize,
+    capacity: usize,
+}
+
+impl<'a> RejectInfo<'a> {
+    pub(super) fn new(pool: &'a Shared, reason: RejectReason) -> Self {
+        let (queued, capacity) = (pool.queue.len(), pool.queue.capacity());
+        Self { pool: &pool.name, reason, queued, capacity }
+    }
+
+    /// The name of the pool.
+    #[must_use]
+    pub fn pool(&self) -> &str {
+        self.pool
+    }
+
+    /// Why the task was not accepted: [`RejectReason::Full`] or [`RejectReason::SpawnFailed`].
+    #[must_use]
+    pub fn reason(&self) -> RejectReason {
+        self.reason
+    }
+
+    /// How many tasks are queued at this moment.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.queued
+    }
+
+    /// How many the queue has room for.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
 }
 
 /// Why a pool refused a task.
@@ -69,6 +173,14 @@ pub enum RejectReason {
     },
     /// The pool was shut down.
     ShutDown,
+    /// There was no room in time.
+    TimedOut,
+    /// There was no room, and the thread that would have been added for the task could not be
+    /// started.
+    SpawnFailed {
+        /// The system's error number, usually `EAGAIN`; 0 if it was no error of the system's.
+        code: i32,
+    },
     /// A task of this pool may not wait for room in it.
     WouldDeadlock,
     /// This is a child of the process that built the pool, and has none of its threads.
@@ -150,6 +262,14 @@ impl<F> fmt::Display for Rejected<F> {
                 )
             }
             RejectReason::ShutDown => write!(f, "task rejected: pool {pool:?} was shut down"),
+            RejectReason::TimedOut => {
+                write!(f, "task rejected: queue of pool {pool:?} stayed full until the deadline")
+            }
+            RejectReason::SpawnFailed { code } => write!(
+                f,
+                "task rejected: pool {pool:?} could not start a thread: {}",
+                std::io::Error::from_raw_os_error(code)
+            ),
             RejectReason::WouldDeadlock => write!(
                 f,
                 "task rejected: queue of pool {pool:?} is full and its own tasks may not wait"

@@ -32,6 +32,8 @@ mod backoff;
 mod cells;
 #[cfg(all(lockwork_chaos, not(all(loom, feature = "loom"))))]
 mod chaos;
+#[cfg(feature = "std")]
+mod counter;
 mod deadline;
 #[cfg(not(all(loom, feature = "loom")))]
 mod identity;
@@ -67,6 +69,8 @@ pub(crate) use asymmetric::{
 pub(crate) use backoff::Backoff;
 #[cfg(feature = "alloc")]
 pub(crate) use cells::Cells;
+#[cfg(feature = "std")]
+pub(crate) use counter::Counter;
 pub use deadline::Deadline;
 #[cfg(lockwork_mutants)]
 pub(crate) use mutants::{chosen, weakened};

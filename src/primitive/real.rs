@@ -84,6 +84,19 @@ pub(crate) fn patience(doublings: u32) -> Deadline {
 #[cfg(feature = "std")]
 pub(crate) mod thread {
     pub(crate) use std::thread::{Builder, JoinHandle};
+
+    /// Starts a thread.
+    pub(crate) fn start(
+        builder: Builder,
+        body: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<JoinHandle<()>> {
+        builder.spawn(body)
+    }
+
+    /// Whether joining it would not wait.
+    pub(crate) fn has_ended(thread: &JoinHandle<()>) -> bool {
+        thread.is_finished()
+    }
 }
 
 /// `std::thread_local!` with constant initializers, as which the model's cannot be written.

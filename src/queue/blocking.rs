@@ -185,12 +185,6 @@ impl<T> BlockingQueue<T> {
         Self::over(ArrayQueue::new(capacity))
     }
 
-    /// As [`new`](Self::new), for a capacity above zero; `None` if there is no memory for it.
-    #[cfg(feature = "std")]
-    pub(crate) fn try_new(capacity: usize) -> Option<Self> {
-        raw::Ring::try_new(capacity).map(|ring| Self::over(ArrayQueue { ring }))
-    }
-
     /// The number of places.
     ///
     /// ```

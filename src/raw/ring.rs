@@ -654,6 +654,15 @@ impl<T> Ring<T> {
         }
     }
 
+    /// The number of values that were ever pushed.
+    #[cfg(feature = "std")]
+    pub fn pushed(&self) -> u64 {
+        // Acquire: whoever has seen what became of a value finds its push counted.
+        let tail = self.tail.load(Acquire) & !CLOSED;
+        let mask = self.one_lap - 1;
+        tail / self.one_lap * self.slots.len() as u64 + (tail & mask)
+    }
+
     /// Whether there is no value at a moment between call and return.
     #[inline]
     pub fn is_empty(&self) -> bool {

@@ -9,8 +9,8 @@ use crate::raw::{self, Found};
 use crate::sync::semaphore::{Semaphore, SemaphorePermit};
 use crate::sync::{Event, Latch, WaitGroup};
 
-/// What [`wait_any`] can wait for: an [`Event`], a [`Semaphore`], a [`Latch`], a [`WaitGroup`], and
-/// references to them, counted ones too.
+/// What [`wait_any`] can wait for: an [`Event`], a [`Semaphore`], a [`Latch`], a [`WaitGroup`], the
+/// handle of a task in a [`pool`](crate::pool), and references to them, counted ones too.
 ///
 /// | | is there | and is taken so |
 /// |---|---|---|
@@ -24,6 +24,7 @@ use crate::sync::{Event, Latch, WaitGroup};
 /// | | when it is closed and empty | not at all: [`TakenKind::Closed`] |
 /// | [`Receiver`](crate::queue::channel::Receiver) | when there is a value, in a rendezvous a sender that waits | not at all: `try_recv` it; another may be faster |
 /// | | when there is none, nor a sender | not at all: [`TakenKind::Closed`] |
+/// | `pool::JoinHandle` | when the task has ended | not at all: join it |
 ///
 /// Sealed: the kernel has to know where such a thing lies, and this crate how it wakes. A
 /// [`FairSemaphore`](crate::FairSemaphore) is not one, since its waiters sleep each in a place of

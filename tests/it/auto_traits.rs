@@ -11,8 +11,9 @@ use lockwork::counter::{
     BoundError, BoundedCounter, CompareError, OutOfRange, Stamped, StampedValue, StripedCounter,
 };
 use lockwork::pool::{
-    BuildError, Builder, Cancel, CancelReason, JoinError, JoinHandle, RejectReason, Rejected,
-    RejectionPolicy, ThreadPool,
+    AsCompleted, BuildError, Builder, Cancel, CancelOnDrop, CancelReason, InvokeError, JoinError,
+    JoinHandle, PoolHandle, RejectReason, Rejected, RejectionPolicy, SignalThread, Snapshot,
+    StillRunning, SubmitAsync, ThreadPool, Unrun, WorkerInfo,
 };
 use lockwork::queue::spsc::{Consumer, Producer, ReadChunk, WriteChunk, WriteChunkUninit};
 use lockwork::queue::{
@@ -404,6 +405,19 @@ fn pool() {
     assert!(has!(JoinHandle<Movable>: Send) && has!(JoinHandle<Movable>: Sync));
     assert!(has!(JoinHandle<Movable>: UnwindSafe) && has!(JoinHandle<Movable>: RefUnwindSafe));
     assert!(!has!(JoinHandle<u8>: Clone), "a result is taken once");
+    assert!(!has!(ThreadPool: Clone), "a pool has one owner");
+    assert!(has!(PoolHandle: Send) && has!(PoolHandle: Sync) && has!(PoolHandle: Clone));
+    assert!(has!(PoolHandle: UnwindSafe) && has!(PoolHandle: RefUnwindSafe));
+    assert!(has!(CancelOnDrop<Movable>: Send) && has!(CancelOnDrop<Movable>: Sync));
+    assert!(has!(AsCompleted<Movable>: Send) && has!(AsCompleted<Movable>: Debug));
+    type Closure = Box<dyn FnOnce() -> u8 + Send>;
+    assert!(has!(SubmitAsync<Closure, u8>: Send) && has!(SubmitAsync<Closure, u8>: Unpin));
+    assert!(has!(Unrun: Send) && !has!(Unrun: Sync), "closures may be sent, and no more");
+    assert!(has!(Snapshot: Send) && has!(Snapshot: Sync) && has!(WorkerInfo: Clone));
+    assert!(has!(SignalThread: Send) && has!(SignalThread: Sync));
+    assert!(has!(StillRunning: Send) && has!(StillRunning: Sync));
+    error::<StillRunning>();
+    error::<InvokeError>();
     // What was refused is what was submitted.
     assert!(has!(Rejected<Movable>: Send) && !has!(Rejected<Movable>: Sync));
     assert!(has!(Rejected<Shareable>: Sync) && !has!(Rejected<Shareable>: Send));

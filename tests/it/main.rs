@@ -36,6 +36,8 @@ mod parker;
 mod pi;
 mod pi_stress;
 mod pool;
+mod pool_checklist;
+mod pool_programs;
 mod readme;
 mod replay;
 mod replay_queues;

@@ -35,7 +35,7 @@ const POLICIES: [RejectionPolicy; 5] = [
 const MAX_NESTED: usize = 32;
 
 /// A worker is kept busy for as long as this lives.
-type Gate = mpsc::Sender<()>;
+pub(super) type Gate = mpsc::Sender<()>;
 
 fn pool(threads: usize, capacity: usize, policy: RejectionPolicy) -> Arc<ThreadPool> {
     let builder = ThreadPool::builder().name("io").threads(threads).queue_capacity(capacity);
@@ -43,7 +43,7 @@ fn pool(threads: usize, capacity: usize, policy: RejectionPolicy) -> Arc<ThreadP
 }
 
 /// Keeps one worker busy. Returns once it is.
-fn occupy(pool: &ThreadPool) -> Gate {
+pub(super) fn occupy(pool: &ThreadPool) -> Gate {
     let (started, starts) = mpsc::channel();
     let (gate, opened) = mpsc::channel();
     pool.execute(move || {
@@ -81,7 +81,7 @@ fn asleep<'s, R: Send + 's>(
 }
 
 /// Panics without a word.
-fn quiet(text: &'static str) -> ! {
+pub(super) fn quiet(text: &'static str) -> ! {
     resume_unwind(Box::new(text))
 }
 
@@ -1080,7 +1080,7 @@ mod handles {
         });
         let task = task.unwrap();
         starts.recv().unwrap();
-        assert_eq!(task.cancel(), Cancel::TooLate);
+        assert_eq!(task.cancel(), Cancel::Requested);
         assert!(!task.is_finished());
         drop(gate);
         assert_eq!(task.join().unwrap(), 5, "a late cancel takes no value away");
@@ -1851,7 +1851,7 @@ mod stress {
                     assert_eq!(error.cancel_reason(), Some(CancelReason::Handle));
                     return ledger.joined(account, Err(error));
                 }
-                Cancel::TooLate => {}
+                Cancel::Requested | Cancel::TooLate => {}
                 other => panic!("{other:?}"),
             }
         }

@@ -6,7 +6,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use lockwork::Deadline;
-use lockwork::pool::{CancelReason, RejectReason, RejectionPolicy, ThreadPool};
+use lockwork::pool::{
+    CancelReason, Prestart, RejectReason, RejectionPolicy, SignalMask, ThreadPool, as_completed,
+    with_original_sigmask,
+};
 
 use super::forking::{fork, raw_clone, wait};
 use super::runner::{Case, Outcome};
@@ -18,6 +21,9 @@ pub(crate) const CASES: &[Case] = &[
     ("pool::in_a_cloned_child", || in_a_forked_child(|child| raw_clone(child))),
     ("pool::a_task_that_forks", a_task_that_forks),
     ("pool::dropped_by_the_child_only", dropped_by_the_child_only),
+    ("pool::no_thread_to_grow", no_thread_to_grow),
+    ("pool::other_forms_in_a_child", other_forms_in_a_child),
+    ("pool::signals_are_left_to_others", signals_are_left_to_others),
 ];
 
 /// At the limit on threads of a user, `build` says so, and leaves none of those it could start.
@@ -183,5 +189,142 @@ fn dropped_by_the_child_only() -> Outcome {
         let pool = pool.expect("the child took its copy");
         assert_eq!(pool.submit(|| 1).unwrap().join().unwrap(), 1);
     }
+    Outcome::Passed
+}
+
+/// At the limit on threads of a user, a pool that would have one more goes on with those that it
+/// has; one that has none gives its tasks back, and works once there is room.
+fn no_thread_to_grow() -> Outcome {
+    // The limit does not bind the superuser: become somebody who has no other processes.
+    // SAFETY: no memory.
+    let nobody = unsafe { libc::geteuid() != 0 || libc::setresuid(54_322, 54_322, 54_322) == 0 };
+    if !nobody {
+        return Outcome::Skipped("may not change the user".into());
+    }
+    let set_limit = |limit: libc::rlim_t| {
+        let mut old = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: `old` is valid for the write, and `new` for the read.
+        unsafe {
+            assert_eq!(libc::getrlimit(libc::RLIMIT_NPROC, &mut old), 0);
+            let new = libc::rlimit { rlim_cur: limit.min(old.rlim_max), ..old };
+            assert_eq!(libc::setrlimit(libc::RLIMIT_NPROC, &new), 0);
+        }
+        old.rlim_cur
+    };
+    let builder = || ThreadPool::builder().core_threads(1).max_threads(8).queue_capacity(1000);
+    let one = builder().build().unwrap();
+    let none = builder().core_threads(0).prestart(Prestart::None).build().unwrap();
+    let handoff = builder().handoff().prestart(Prestart::None).build().unwrap();
+    let old = set_limit(thread_count() as libc::rlim_t);
+    let probe = std::thread::Builder::new().spawn(|| ());
+    if probe.is_ok() {
+        set_limit(old);
+        return Outcome::Skipped("the limit on threads does not bind here".into());
+    }
+    for policy in [RejectionPolicy::Abort, RejectionPolicy::Block, RejectionPolicy::DiscardOldest] {
+        for pool in [&none, &handoff] {
+            pool.set_rejection(policy);
+            let refused = pool.submit(|| 7).unwrap_err();
+            assert_eq!(refused.reason(), RejectReason::SpawnFailed { code: libc::EAGAIN });
+            assert!(refused.to_string().contains("could not start a thread"), "{refused}");
+            assert_eq!(refused.into_inner()(), 7);
+            let refused = pool.execute_for(|| (), Duration::from_secs(3600)).unwrap_err();
+            assert_eq!(refused.reason(), RejectReason::SpawnFailed { code: libc::EAGAIN });
+        }
+    }
+    none.set_rejection(RejectionPolicy::CallerRuns);
+    assert_eq!(none.submit(|| 8).unwrap().join().unwrap(), 8);
+    // All of these go through the one thread that there is.
+    let (gate, opened) = mpsc::channel::<()>();
+    let (started, starts) = mpsc::channel();
+    let first = one.submit(move || {
+        started.send(()).unwrap();
+        opened.recv().unwrap_err()
+    });
+    let first = first.unwrap();
+    starts.recv().unwrap();
+    let tasks: Vec<_> = (0..100).map(|i| one.submit(move || i).unwrap()).collect();
+    let seen = one.snapshot();
+    assert_eq!((seen.workers, seen.submitted, seen.rejected), (1, 101, 0), "{seen:?}");
+    assert!(seen.spawn_failures >= 1, "{seen:?}");
+    drop(gate);
+    first.join().unwrap();
+    for (i, task) in tasks.into_iter().enumerate() {
+        assert_eq!(task.join().unwrap(), i);
+    }
+    one.wait_idle();
+    set_limit(old);
+    for pool in [&one, &none, &handoff] {
+        pool.set_rejection(RejectionPolicy::Block);
+        assert_eq!(pool.submit(|| 9).unwrap().join().unwrap(), 9);
+        let seen = pool.snapshot();
+        assert_eq!(seen.completed, seen.submitted, "{seen:?}");
+        assert!(seen.workers >= 1 && seen.active == 0, "{seen:?}");
+    }
+    Outcome::Passed
+}
+
+/// What else there is says so at once in a child, and waits for nothing.
+fn other_forms_in_a_child() -> Outcome {
+    let pool = ThreadPool::builder().threads(2).queue_capacity(4).build().unwrap();
+    let (gate, opened) = mpsc::channel::<()>();
+    let running = pool.submit(move || opened.recv().unwrap_err()).unwrap();
+    let handle = pool.handle();
+    let mut there = Some((pool, running, handle));
+    fork(|| {
+        let (pool, running, handle) = there.take().unwrap();
+        let forked = RejectReason::Forked;
+        assert_eq!(handle.try_execute(|| ()).unwrap_err().reason(), forked);
+        assert_eq!(handle.submit_blocking(|| 1).unwrap_err().reason(), forked);
+        assert_eq!(handle.submit_for(|| 1, Duration::MAX).unwrap_err().reason(), forked);
+        let token = lockwork::cancel::CancelToken::new();
+        assert_eq!(handle.submit_with_token(&token, || 1).unwrap_err().reason(), forked);
+        let batch = handle.submit_batch([|| 1, || 2]);
+        assert!(batch.iter().all(|task| task.as_ref().unwrap_err().reason() == forked));
+        assert_eq!(handle.invoke_all([|| 1]).unwrap_err().reason(), forked);
+        assert!(handle.invoke_any([|| 1]).is_err());
+        let mut results = as_completed([running]);
+        let (index, result) = results.next().unwrap();
+        assert_eq!((index, result.unwrap_err().cancel_reason()), (0, Some(CancelReason::Forked)));
+        assert!(!pool.wait_idle_for(Duration::MAX));
+        pool.wait_idle();
+        assert!(pool.shutdown_now().is_empty());
+        assert!(!pool.prestart_core_thread() && pool.prestart_all_core_threads() == 0);
+        pool.resize(5, 5).unwrap();
+        assert_eq!(pool.snapshot(), Default::default());
+        assert!(pool.worker_info().is_empty() && pool.threads() == 0);
+        drop(format!("{pool:?} {handle:?}"));
+        pool.close_timeout(Duration::MAX).unwrap();
+        drop(handle);
+    });
+    let (pool, running, _handle) = there.take().expect("the child took its copy");
+    drop(gate);
+    running.join().unwrap();
+    assert_eq!(pool.submit(|| 4).unwrap().join().unwrap(), 4);
+    Outcome::Passed
+}
+
+/// Threads that block signals leave them to others, and what they start does not inherit that if
+/// it is told so.
+fn signals_are_left_to_others() -> Outcome {
+    fn blocked() -> bool {
+        let mut set = std::mem::MaybeUninit::uninit();
+        // SAFETY: the call initializes `set`, and changes nothing.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), set.as_mut_ptr());
+            let set = set.assume_init();
+            assert_eq!(libc::sigismember(&set, libc::SIGSEGV), 0);
+            assert_eq!(libc::sigismember(&set, libc::SIGPROF), 0);
+            assert_eq!(libc::sigismember(&set, libc::SIGABRT), 0);
+            libc::sigismember(&set, libc::SIGUSR1) == 1
+        }
+    }
+    let open = ThreadPool::builder().threads(1).build().unwrap();
+    assert!(!open.submit(blocked).unwrap().join().unwrap());
+    let builder = ThreadPool::builder().threads(1).signal_mask(SignalMask::BlockAsync);
+    let closed = builder.build().unwrap();
+    assert!(!blocked(), "the builder's own mask is as it was");
+    let inside = || (blocked(), with_original_sigmask(blocked), blocked());
+    assert_eq!(closed.submit(inside).unwrap().join().unwrap(), (true, false, true));
     Outcome::Passed
 }

@@ -15,4 +15,5 @@ pub mod reads;
 pub mod solo;
 pub mod stacks;
 pub mod stream;
+pub mod tasks;
 pub mod wake;

@@ -16,6 +16,22 @@ pub(crate) use super::pi::{PiFutex, show_hand_over, show_receipt, thread_id};
 /// Threads, for the layer that owns some.
 pub(crate) mod thread {
     pub(crate) use loom::thread::{Builder, JoinHandle};
+
+    /// Starts a thread, unless the model is told that there are no more to be had.
+    pub(crate) fn start(
+        builder: Builder,
+        body: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<JoinHandle<()>> {
+        match super::kernel::threads_are_refused() {
+            true => Err(std::io::Error::from(std::io::ErrorKind::WouldBlock)),
+            false => builder.spawn(body),
+        }
+    }
+
+    /// The model does not tell.
+    pub(crate) fn has_ended(_: &JoinHandle<()>) -> bool {
+        false
+    }
 }
 pub(crate) use loom::lazy_static;
 pub(crate) use loom::thread_local as thread_locals;

@@ -143,6 +143,7 @@ struct Kernel {
     naps: Cell<u32>,
     calls: Cell<usize>,
     fork_epoch: Cell<u32>,
+    no_threads: Cell<bool>,
     last_id: Cell<u64>,
     /// The kernel's half of locks with priority inheritance.
     pi: Pi,
@@ -159,6 +160,7 @@ loom::lazy_static! {
         naps: Cell::new(SETUP.get().naps),
         calls: Cell::new(0),
         fork_epoch: Cell::new(1),
+        no_threads: Cell::new(false),
         last_id: Cell::new(0),
         pi: Pi::default(),
     };
@@ -273,6 +275,14 @@ pub(crate) fn patience(_doublings: u32) -> Deadline {
 pub(crate) fn unique_id() -> u64 {
     KERNEL.last_id.set(KERNEL.last_id.get() + 1);
     KERNEL.last_id.get()
+}
+
+pub(super) fn threads_are_refused() -> bool {
+    KERNEL.no_threads.get()
+}
+
+pub(super) fn refuse_threads() {
+    KERNEL.no_threads.set(true);
 }
 
 pub(super) fn advance_fork_epoch() {

@@ -55,6 +55,11 @@ pub fn enter_forked_child() {
     kernel::advance_fork_epoch();
 }
 
+/// No thread can be started any more, as at a limit of the system's.
+pub fn refuse_threads() {
+    kernel::refuse_threads();
+}
+
 /// Runs `body` in one way only, whatever other threads could do meanwhile: for what has to have
 /// happened before a model becomes interesting.
 pub fn unvaried<R>(body: impl FnOnce() -> R) -> R {

@@ -1,0 +1,145 @@
+//! Tasks that do nothing, so that what is left is the pool.
+
+use crate::harness::sample::Sample;
+use crate::harness::stage::{Timing, perform};
+use crate::pools::Pools;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{AcqRel, Relaxed};
+use std::thread::{self, Thread};
+
+/// Tasks at a time.
+const TASKS: u64 = 50_000;
+
+/// The depth of the tree.
+const DEPTH: u32 = 15;
+
+/// For how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Tasks {
+    /// How long.
+    pub timing: Timing,
+}
+
+/// Counts tasks down, and wakes the thread that waits for the last.
+struct Countdown {
+    left: AtomicU64,
+    waiter: Thread,
+}
+
+impl Countdown {
+    fn new(tasks: u64) -> Arc<Self> {
+        Arc::new(Self { left: AtomicU64::new(tasks), waiter: thread::current() })
+    }
+
+    fn one(&self) {
+        // AcqRel: the waiter sees what all have done.
+        if self.left.fetch_sub(1, AcqRel) == 1 {
+            self.waiter.unpark();
+        }
+    }
+
+    fn wait(&self) {
+        // Relaxed: only the number matters.
+        while self.left.load(Relaxed) > 0 {
+            thread::park();
+        }
+    }
+}
+
+fn repeat(timing: &Timing, per_round: u64, mut round: impl FnMut() + Send) -> Sample {
+    let round = std::sync::Mutex::new(&mut round);
+    let (performance, _) = perform(timing, 1, |_, seat| {
+        let mut round = round.lock().expect("one thread");
+        while seat.proceed() {
+            round();
+            seat.count(per_round);
+        }
+    });
+    Sample::of_crew(&performance)
+}
+
+/// One thread hands in many tasks, and waits for the last.
+#[must_use]
+pub fn execute<P: Pools>(cell: &Tasks) -> Sample {
+    let pool = P::new();
+    repeat(&cell.timing, TASKS, || {
+        let count = Countdown::new(TASKS);
+        for _ in 0..TASKS {
+            let count = count.clone();
+            pool.execute(move || count.one());
+        }
+        count.wait();
+    })
+}
+
+/// Four threads do so at once.
+#[must_use]
+pub fn execute_from_four<P: Pools>(cell: &Tasks) -> Sample {
+    let pool = P::new();
+    repeat(&cell.timing, TASKS, || {
+        let count = Countdown::new(TASKS);
+        thread::scope(|s| {
+            for _ in 0..4 {
+                s.spawn(|| {
+                    for _ in 0..TASKS / 4 {
+                        let count = count.clone();
+                        pool.execute(move || count.one());
+                    }
+                });
+            }
+        });
+        count.wait();
+    })
+}
+
+/// One thread hands in many tasks, and joins each.
+///
+/// # Panics
+///
+/// If a result is not that of its task.
+#[must_use]
+pub fn submit_and_join<P: Pools>(cell: &Tasks) -> Sample {
+    let pool = P::new();
+    repeat(&cell.timing, TASKS, || {
+        let handles: Vec<_> = (0..TASKS).map(|i| pool.submit(move || i)).collect();
+        let sum: u64 = handles.into_iter().map(P::join).sum();
+        assert_eq!(sum, TASKS * (TASKS - 1) / 2, "{}", P::NAME);
+    })
+}
+
+/// One task at a time, while the pool has nothing else to do.
+#[must_use]
+pub fn round_trip<P: Pools>(cell: &Tasks) -> Sample {
+    let pool = P::new();
+    repeat(&cell.timing, 1, || {
+        assert_eq!(P::join(pool.submit(|| 7)), 7);
+    })
+}
+
+/// Tasks that hand in two others each: a tree of 65,535.
+#[must_use]
+pub fn tree<P: Pools>(cell: &Tasks) -> Sample {
+    fn grow<P: Pools>(pool: &Arc<P>, count: &Arc<Countdown>, depth: u32) {
+        if depth > 0 {
+            for _ in 0..2 {
+                let (next, counted) = (pool.clone(), count.clone());
+                pool.execute(move || grow(&next, &counted, depth - 1));
+            }
+        }
+        count.one();
+    }
+    let pool = Arc::new(P::new());
+    let tasks = (2 << DEPTH) - 1;
+    let sample = repeat(&cell.timing, tasks, || {
+        let count = Countdown::new(tasks);
+        let (root, counted) = (pool.clone(), count.clone());
+        pool.execute(move || grow(&root, &counted, DEPTH));
+        count.wait();
+    });
+    // The last task may hold the pool for a moment longer; a pool is not dropped by its own task.
+    while Arc::strong_count(&pool) > 1 {
+        thread::yield_now();
+    }
+    sample
+}
