@@ -34,15 +34,18 @@
 //!
 //! | row | operation | order | pairs with | why |
 //! |-----|-----------|-------|------------|-----|
-//! | a | fence after a push, before looking at `duty` | SeqCst | the look at the queue | Dekker: the look stays behind the push |
-//! | b | all accesses of `duty` | Relaxed | - | the queue orders tasks, and the lock the roster |
-//! | c | fence after a submission was counted in flight, before looking at EMPTY | SeqCst | d | Dekker |
-//! | d | fence after EMPTY was set, before looking at those in flight | SeqCst | c | Dekker |
-//! | e | all accesses of those in flight | Relaxed | - | the fence (a) stands between a push and the end of its submission, and the look at the queue that follows a look at the number has one |
-//! | f | all accesses of `live` | Relaxed | - | whoever awaits the end joins the threads after it, which orders all they did |
+//! | a | a submission looks at `duty`, after its push | SeqCst | b | Dekker: of a push and a change of `duty`, one is seen by whoever made the other |
+//! | b | read-modify-writes of `duty` | SeqCst | a, d | the same from the other side, before a look at the queue; and before (e) |
+//! | c | read-modify-writes of those in flight | SeqCst | e | Dekker with (b), and the end of a submission comes after its push |
+//! | d | a submission looks at EMPTY, after it was counted | SeqCst | b | Dekker |
+//! | e | the last worker looks at those in flight, after it has set EMPTY | SeqCst | c | Dekker |
+//! | f | other loads of `duty` | Relaxed | - | a hint; or made under the lock, by which who looks later finds what is decided |
+//! | g | all accesses of `live` | Relaxed | - | whoever awaits the end joins the threads after it, which orders all they did |
 //!
 //! The look at the queue, by a worker that has left `searching` or gone to the stack, is
-//! `Queue::is_empty`, which has a SeqCst fence before it looks.
+//! `Queue::is_empty`. That and the push are in the same total order (`raw::ring`, rows e and g). A
+//! queue with a lock needs no order of its own: the look that comes first under the lock happens
+//! before the push, and what was announced before it before the submission's look at `duty`.
 //!
 //! # Why no worker sleeps beside work
 //!
@@ -68,8 +71,8 @@ use super::runner::Tally;
 use super::shared::{Refused, Shared};
 use super::worker::{self, Worker};
 use crate::primitive::Ordering::{Relaxed, SeqCst};
-use crate::primitive::{AtomicU64, Backoff, Counter, Deadline, Futex, Private, UnsafeCell, Wait};
-use crate::primitive::{fence, mutant, ord, thread};
+use crate::primitive::{Backoff, Counter, Deadline, Futex, Private, TotalU64, UnsafeCell, Wait};
+use crate::primitive::{mutant, ord, thread};
 use crate::raw::{EventCount, Parker};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -77,6 +80,8 @@ const ONE_IDLE: u64 = 1 << 0;
 const IDLE: u64 = (1 << 20) - 1;
 const ONE_SEARCHING: u64 = 1 << 20;
 const SEARCHING: u64 = IDLE << 20;
+/// Added when a worker leaves the stack to search.
+const WOKEN: u64 = ONE_SEARCHING - ONE_IDLE;
 const GROW: u64 = 1 << 61;
 const EMPTY: u64 = 1 << 62;
 
@@ -145,8 +150,8 @@ pub(super) struct Roster {
 
 /// See the module.
 pub(super) struct Crew {
-    duty: CachePadded<AtomicU64>,
-    in_flight: CachePadded<AtomicU64>,
+    duty: CachePadded<TotalU64>,
+    in_flight: CachePadded<TotalU64>,
     /// Whether the last worker may retire. Then submissions are counted.
     pub(super) may_be_empty: bool,
     growth: Growth,
@@ -180,6 +185,11 @@ impl Roster {
     fn confirmed(&self) -> usize {
         // One that has retired is confirmed, so there are no more starting than there are.
         self.workers - self.starting
+    }
+
+    /// How many workers there are for sure: one that is about to be started may never be.
+    fn sure(&self) -> usize {
+        if mutant!("crew.count-on-starting") { self.workers } else { self.confirmed() }
     }
 
     /// Whether a worker may be added at all.
@@ -256,8 +266,8 @@ pub(super) enum Parked {
 impl Crew {
     pub(super) fn new(limits: Limits, growth: Growth, spares: usize) -> Self {
         let crew = Self {
-            duty: CachePadded::new(AtomicU64::new(EMPTY)),
-            in_flight: CachePadded::new(AtomicU64::new(0)),
+            duty: CachePadded::new(TotalU64::new(EMPTY)),
+            in_flight: CachePadded::new(TotalU64::new(0)),
             may_be_empty: limits.core == 0 || limits.core_timeout,
             growth,
             spares,
@@ -286,12 +296,18 @@ impl Crew {
                 spawn_failures: Counter::new(),
             },
         };
-        crew.settle(&mut crew.roster.lock());
+        crew.settle(&mut crew.roster.lock(), 0);
         crew
     }
 
-    /// Brings `duty` up to date with the roster.
-    fn settle(&self, roster: &mut Roster) {
+    /// Changes `duty`, and returns what it was.
+    #[inline]
+    fn shift(&self, change: u64) -> u64 {
+        self.duty.fetch_add_total(change, ord!("crew.b", SeqCst)) // SeqCst: row b.
+    }
+
+    /// Changes `duty`, and brings it up to date with the roster.
+    fn settle(&self, roster: &mut Roster, change: u64) {
         let mut bits = 0;
         if roster.may_grow(self.growth) {
             bits |= GROW;
@@ -300,14 +316,21 @@ impl Crew {
             bits |= EMPTY;
         }
         self.awake.set((roster.workers - roster.idle.len()) as u64);
-        let (on, off) = (bits & !roster.bits, roster.bits & !bits);
+        // The bits are changed here only.
+        let change = change.wrapping_add(bits.wrapping_sub(roster.bits));
         roster.bits = bits;
-        if on != 0 {
-            self.duty.fetch_or(on, Relaxed); // Relaxed: row b.
+        if change != 0 {
+            self.shift(change);
         }
-        if off != 0 {
-            self.duty.fetch_and(!off, Relaxed); // Relaxed: row b.
-        }
+    }
+
+    /// Has all idle workers search, and returns them, to be woken.
+    fn rouse(&self, roster: &mut Roster) -> Vec<Arc<CachePadded<Seat>>> {
+        let seats: Vec<_> =
+            roster.idle.iter().map(|&index| roster.entries[index].seat.clone()).collect();
+        roster.idle.clear();
+        self.settle(roster, WOKEN.wrapping_mul(seats.len() as u64));
+        seats
     }
 
     /// How many workers are not idle, more or less.
@@ -318,17 +341,17 @@ impl Crew {
     /// Whether there is no worker that a task could rely on.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.duty.load(Relaxed) & EMPTY != 0 // Relaxed: row b.
+        self.duty.load(Relaxed) & EMPTY != 0 // Relaxed: row f.
     }
 
     /// One that starts, or one that ends, is under way.
     fn lives(&self, count: u32) {
-        self.live.fetch_add(count * ONE_LIVE, Relaxed); // Relaxed: row f.
+        self.live.fetch_add(count * ONE_LIVE, Relaxed); // Relaxed: row g.
     }
 
     pub(super) fn dies(&self, count: u32) {
         let gone = count * ONE_LIVE;
-        let prev = self.live.fetch_sub(gone, Relaxed); // Relaxed: row f.
+        let prev = self.live.fetch_sub(gone, Relaxed); // Relaxed: row g.
         if prev == gone | AWAITED && !mutant!("crew.last-wake") {
             // Whoever awaits the end has the pool; the caller has it too.
             Futex::wake(&raw const self.live, u32::MAX);
@@ -339,12 +362,12 @@ impl Crew {
     /// that is for joining them to do.
     pub(super) fn await_workers(&self, deadline: Deadline) -> bool {
         loop {
-            let cur = self.live.fetch_or(AWAITED, Relaxed) | AWAITED; // Relaxed: row f.
+            let cur = self.live.fetch_or(AWAITED, Relaxed) | AWAITED; // Relaxed: row g.
             if cur < ONE_LIVE {
                 return true;
             }
             if self.live.wait(cur, deadline) == Wait::TimedOut {
-                return self.live.load(Relaxed) < ONE_LIVE; // Relaxed: row f.
+                return self.live.load(Relaxed) < ONE_LIVE; // Relaxed: row g.
             }
         }
     }
@@ -383,7 +406,7 @@ impl Crew {
 
     /// Whether no submission that relies on a worker is under way.
     fn none_in_flight(&self) -> bool {
-        self.in_flight.load(Relaxed) == 0 // Relaxed: row e.
+        self.in_flight.load_total(ord!("crew.e", SeqCst)) == 0 // SeqCst: row e.
     }
 }
 
@@ -396,9 +419,8 @@ impl Shared {
     /// Tells of a task that was queued, if somebody has to be told.
     #[inline]
     pub(super) fn signal(self: &Arc<Self>) {
-        fence(ord!("crew.a", SeqCst)); // SeqCst: row a.
-        // Relaxed: row b.
-        if needs_help(self.crew.duty.load(Relaxed)) {
+        // SeqCst: row a.
+        if needs_help(self.crew.duty.load_total(ord!("crew.a", SeqCst))) {
             self.help(true);
         }
     }
@@ -411,14 +433,12 @@ impl Shared {
             return;
         }
         let mut roster = self.crew.roster.lock();
-        // Relaxed: row b. Who searches by now looks at the queue later.
+        // Relaxed: row f. Who searches by now looks at the queue later.
         if !needs_help(self.crew.duty.load(Relaxed)) {
             return;
         }
         if let Some(index) = roster.idle.pop() {
-            // Relaxed: row b.
-            self.crew.duty.fetch_add(ONE_SEARCHING.wrapping_sub(ONE_IDLE), Relaxed);
-            self.crew.settle(&mut roster);
+            self.crew.settle(&mut roster, WOKEN);
             let seat = roster.entries[index].seat.clone();
             drop(roster);
             self.wake(&seat);
@@ -426,7 +446,7 @@ impl Shared {
             // A failure is counted. There are other workers, or the caller has seen to that.
             let _ = self.add_worker(roster, false);
         } else {
-            self.crew.settle(&mut roster);
+            self.crew.settle(&mut roster, 0);
         }
     }
 
@@ -439,8 +459,7 @@ impl Shared {
 
     /// A worker that searched has found work: if there is more, another one searches.
     fn pass_baton(self: &Arc<Self>) {
-        // Relaxed: row b.
-        let prev = self.crew.duty.fetch_sub(ONE_SEARCHING, Relaxed);
+        let prev = self.crew.shift(ONE_SEARCHING.wrapping_neg());
         // By what that found: whoever goes to the stack later looks at the queue himself.
         if needs_help(prev - ONE_SEARCHING) && !self.queue.is_empty() && !mutant!("crew.baton") {
             self.help(true);
@@ -457,8 +476,7 @@ impl Shared {
         let index = roster.take_place();
         let seat = roster.entries[index].seat.clone();
         let searches = if reserved { 0 } else { ONE_SEARCHING };
-        self.crew.duty.fetch_add(searches, Relaxed); // Relaxed: row b.
-        self.crew.settle(&mut roster);
+        self.crew.settle(&mut roster, searches);
         // The worker, and this thread until it is done with it.
         self.crew.lives(2);
         drop(roster);
@@ -474,7 +492,7 @@ impl Shared {
                 } else {
                     roster.entries[index].thread = Some(thread);
                 }
-                self.crew.settle(&mut roster);
+                self.crew.settle(&mut roster, 0);
                 drop(roster);
                 self.crew.dies(1);
                 Ok(seat)
@@ -486,14 +504,19 @@ impl Shared {
                 roster.entries[index].taken = false;
                 roster.free.push(index);
                 roster.pause = Some(Deadline::after(GROWTH_PAUSE));
-                self.crew.duty.fetch_sub(searches, Relaxed); // Relaxed: row b.
-                self.crew.settle(&mut roster);
+                self.crew.settle(&mut roster, searches.wrapping_neg());
                 drop(roster);
-                self.crew.quiet.notify_all();
-                if !reserved {
-                    // It was counted as searching: others may have relied on it.
-                    fence(SeqCst); // SeqCst: row a.
+                if !mutant!("crew.quiet-failed") {
+                    self.crew.quiet.notify_all();
+                }
+                // It was counted as searching: others may have relied on it.
+                if !reserved && !mutant!("crew.failed-search") {
                     self.help(false);
+                }
+                // It had a place, for the want of which others may have gone to sleep. They may
+                // find out for themselves that there is no thread to be had.
+                if !mutant!("crew.failed-place") {
+                    self.room.changed();
                 }
                 self.crew.dies(2);
                 Err(error)
@@ -519,9 +542,9 @@ impl Shared {
 
     /// Counts a submission that relies on a worker, and sees to it that there is one.
     pub(super) fn begin_submission(self: &Arc<Self>) -> Result<(), io::Error> {
-        self.crew.in_flight.fetch_add(1, Relaxed); // Relaxed: row e; the fence follows.
-        fence(ord!("crew.c", SeqCst)); // SeqCst: row c.
-        if !self.crew.is_empty() {
+        self.crew.in_flight.fetch_add_total(1, ord!("crew.c", SeqCst)); // SeqCst: row c.
+        // SeqCst: row d.
+        if self.crew.duty.load_total(ord!("crew.d", SeqCst)) & EMPTY == 0 {
             return Ok(());
         }
         let there_is_one = self.start_first();
@@ -532,7 +555,8 @@ impl Shared {
     }
 
     pub(super) fn end_submission(&self) {
-        self.crew.in_flight.fetch_sub(1, Relaxed); // Relaxed: row e.
+        // SeqCst: row c.
+        self.crew.in_flight.fetch_add_total(1_u64.wrapping_neg(), ord!("crew.c", SeqCst));
     }
 
     /// Starts a worker where there is none.
@@ -563,8 +587,7 @@ impl Shared {
         }
         if self.queue.is_handoff() {
             if let Some(index) = roster.idle.pop() {
-                self.crew.duty.fetch_sub(ONE_IDLE, Relaxed); // Relaxed: row b.
-                self.crew.settle(&mut roster);
+                self.crew.settle(&mut roster, ONE_IDLE.wrapping_neg());
                 let seat = roster.entries[index].seat.clone();
                 drop(roster);
                 self.give(&seat, job);
@@ -630,21 +653,19 @@ impl Shared {
         limits.check()?;
         let more_core = limits.core.saturating_sub(roster.limits.core);
         roster.limits = limits;
-        self.crew.settle(&mut roster);
         // Those that sleep without a limit, or are too many, look at it.
-        let idle = core::mem::take(&mut roster.idle);
-        let seats: Vec<_> = idle.iter().map(|&i| roster.entries[i].seat.clone()).collect();
-        let each = ONE_SEARCHING.wrapping_sub(ONE_IDLE);
-        // Relaxed: row b.
-        self.crew.duty.fetch_add(each.wrapping_mul(idle.len() as u64), Relaxed);
-        self.crew.settle(&mut roster);
+        let seats = self.crew.rouse(&mut roster);
         let workers = roster.workers;
         drop(roster);
         for seat in &seats {
-            self.wake(seat);
+            if !mutant!("crew.limits-unseen") {
+                self.wake(seat);
+            }
         }
         // A worker more is room for who found none.
-        self.room.made();
+        if !mutant!("crew.limits-unannounced") {
+            self.room.changed();
+        }
         let queued = self.queue.len();
         if more_core > 0 && queued > 0 {
             // A failure is none: the queue has workers.
@@ -664,10 +685,16 @@ impl Shared {
         } else {
             roster.blocked -= 1;
         }
-        self.crew.settle(&mut roster);
+        self.crew.settle(&mut roster, 0);
         drop(roster);
-        if blocked && !self.queue.is_empty() {
-            self.signal();
+        if blocked {
+            // One worker more, for what is queued or finds no room.
+            if !self.queue.is_empty() && !mutant!("crew.blocked-queue") {
+                self.signal();
+            }
+            if !mutant!("crew.blocked-room") {
+                self.room.made();
+            }
         }
         true
     }
@@ -691,19 +718,16 @@ impl Shared {
         self.queue.close();
         let mut roster = self.crew.roster.lock();
         roster.closed = true;
-        let idle = core::mem::take(&mut roster.idle);
-        let each = ONE_SEARCHING.wrapping_sub(ONE_IDLE);
-        // Relaxed: row b.
-        self.crew.duty.fetch_add(each.wrapping_mul(idle.len() as u64), Relaxed);
-        self.crew.settle(&mut roster);
-        let seats: Vec<_> = idle.iter().map(|&i| roster.entries[i].seat.clone()).collect();
+        let seats = self.crew.rouse(&mut roster);
         drop(roster);
         for seat in seats {
             if !mutant!("crew.close") {
                 self.wake(&seat);
             }
         }
-        self.room.close();
+        if !mutant!("crew.close-room") {
+            self.room.changed();
+        }
         if !mutant!("crew.close-unannounced") {
             self.crew.quiet.notify_all();
         }
@@ -759,8 +783,7 @@ impl Worker {
         let (shared, crew) = (&self.shared, &self.shared.crew);
         if let Some(polls) = self.may_spin() {
             if !searching {
-                // Relaxed: row b.
-                let prev = crew.duty.fetch_add(ONE_SEARCHING, Relaxed);
+                let prev = crew.shift(ONE_SEARCHING);
                 searching = true;
                 if prev & SEARCHING == 0 && self.spin(polls) {
                     return Parked::Woken(None);
@@ -771,24 +794,25 @@ impl Worker {
         }
         let mut roster = crew.roster.lock();
         roster.confirm(self.index);
-        if !roster.closed && roster.workers > roster.limit() && roster.workers > 1 {
-            self.retire(&mut roster);
+        if !roster.closed && roster.workers > roster.limit() && roster.sure() > 1 {
+            self.retire(&mut roster, 0);
             drop(roster);
             if searching {
                 shared.pass_baton();
             }
-            crew.quiet.notify_all();
+            if !mutant!("crew.quiet-surplus") {
+                crew.quiet.notify_all();
+            }
             return Parked::Retired;
         }
         roster.idle.push(self.index);
         let searched = if searching { ONE_SEARCHING } else { 0 };
-        crew.duty.fetch_add(ONE_IDLE.wrapping_sub(searched), Relaxed); // Relaxed: row b.
-        crew.settle(&mut roster);
+        crew.settle(&mut roster, ONE_IDLE.wrapping_sub(searched));
         let all_idle = roster.idle.len() == roster.workers;
-        let mut deadline = roster.idle_deadline();
+        let mut deadline = roster.idle_deadline(crew.may_be_empty);
         drop(roster);
-        // Behind a fence: see the table.
-        if !shared.queue.is_empty() || shared.queue.is_closed() {
+        // After the change of `duty`: see the table.
+        if !mutant!("crew.no-look") && !shared.queue.is_empty() || shared.queue.is_closed() {
             if self.leave_stack() {
                 return Parked::Woken(None);
             }
@@ -814,26 +838,20 @@ impl Worker {
             };
             if roster.may_retire(crew.may_be_empty) {
                 roster.idle.remove(at);
-                crew.duty.fetch_sub(ONE_IDLE, Relaxed); // Relaxed: row b.
-                let last = roster.workers == 1;
-                self.retire(&mut roster);
+                let last = roster.sure() == 1;
+                self.retire(&mut roster, ONE_IDLE.wrapping_neg());
+                // One that was idle makes no difference to who waits for idleness.
                 if !last || mutant!("crew.last-retires") {
-                    drop(roster);
-                    crew.quiet.notify_all();
                     return Parked::Retired;
                 }
                 // Invariant 4.
-                fence(ord!("crew.d", SeqCst)); // SeqCst: row d.
                 if crew.none_in_flight() && shared.queue.is_empty() {
-                    drop(roster);
-                    crew.quiet.notify_all();
                     return Parked::Retired;
                 }
                 roster.idle.push(self.index);
-                crew.duty.fetch_add(ONE_IDLE, Relaxed); // Relaxed: row b.
                 self.unretire(&mut roster);
                 let is_left = shared.queue.is_empty();
-                deadline = roster.idle_deadline();
+                deadline = roster.idle_deadline(crew.may_be_empty);
                 drop(roster);
                 if is_left {
                     // Who submits has yet to push. The time may be very short.
@@ -846,7 +864,10 @@ impl Worker {
                 }
                 continue;
             }
-            deadline = roster.idle_deadline();
+            deadline = roster.idle_deadline(crew.may_be_empty);
+            drop(roster);
+            // Another is about to be started. The time may be very short.
+            backoff.wait_for_other();
         }
     }
 
@@ -861,24 +882,23 @@ impl Worker {
     /// The queue is closed and empty.
     pub(super) fn leave(&self, searching: bool) {
         let mut roster = self.shared.crew.roster.lock();
-        if searching {
-            self.shared.crew.duty.fetch_sub(ONE_SEARCHING, Relaxed); // Relaxed: row b.
-        }
-        self.retire(&mut roster);
+        self.retire(&mut roster, if searching { ONE_SEARCHING.wrapping_neg() } else { 0 });
         drop(roster);
-        self.shared.crew.quiet.notify_all();
+        if !mutant!("crew.quiet-end") {
+            self.shared.crew.quiet.notify_all();
+        }
     }
 
-    fn retire(&self, roster: &mut Roster) {
+    fn retire(&self, roster: &mut Roster, change: u64) {
         roster.leave_place(self.index);
         match roster.entries[self.index].thread.take() {
             Some(thread) => roster.end_thread(self.index, thread),
             None => roster.entries[self.index].ended = true,
         }
-        self.shared.crew.settle(roster);
+        self.shared.crew.settle(roster, change);
     }
 
-    /// Takes `retire` back, with the lock held all the time.
+    /// Takes `retire` back, with the lock held all the time, and the worker is idle again.
     fn unretire(&self, roster: &mut Roster) {
         roster.workers += 1;
         if core::mem::replace(&mut roster.entries[self.index].ended, false) {
@@ -889,7 +909,7 @@ impl Worker {
             let entry = &mut roster.entries[self.index];
             (entry.thread, entry.taken) = (thread, true);
         }
-        self.shared.crew.settle(roster);
+        self.shared.crew.settle(roster, ONE_IDLE);
     }
 
     /// Takes this worker out of the stack, to search; `false` if another has done that.
@@ -900,17 +920,16 @@ impl Worker {
             return false;
         };
         roster.idle.remove(at);
-        // Relaxed: row b.
-        crew.duty.fetch_add(ONE_SEARCHING.wrapping_sub(ONE_IDLE), Relaxed);
-        crew.settle(&mut roster);
+        crew.settle(&mut roster, WOKEN);
         true
     }
 }
 
 impl Roster {
     /// When a worker that goes to sleep is to think of retiring.
-    fn idle_deadline(&self) -> Deadline {
-        if self.workers > self.limits.core || self.limits.core_timeout {
+    fn idle_deadline(&self, may_be_empty: bool) -> Deadline {
+        let surplus = self.workers > self.limits.core || self.limits.core_timeout;
+        if surplus && (self.workers > 1 || may_be_empty) {
             Deadline::after(self.limits.idle_timeout)
         } else {
             Deadline::NEVER
@@ -920,6 +939,6 @@ impl Roster {
     /// Whether a worker that has slept for its time may go.
     fn may_retire(&self, may_be_empty: bool) -> bool {
         let surplus = self.workers > self.limits.core || self.limits.core_timeout;
-        surplus && !self.closed && (self.workers > 1 || may_be_empty)
+        surplus && !self.closed && (self.sure() > 1 || may_be_empty)
     }
 }

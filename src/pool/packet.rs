@@ -272,6 +272,10 @@ impl State {
     fn claim(&self, flags: u32) -> bool {
         let mut cur = self.word.load(Relaxed); // Relaxed: row c.
         while cur & PHASE == QUEUED {
+            if mutant!("packet.claim") {
+                self.word.fetch_or(CLAIMED | flags, Relaxed);
+                return true;
+            }
             // Relaxed: row c.
             match self.word.compare_exchange(cur, cur | CLAIMED | flags, Relaxed, Relaxed) {
                 Ok(_) => return true,

@@ -3,8 +3,6 @@
 use alloc::collections::VecDeque;
 
 use super::job::Job;
-use crate::primitive::Ordering::SeqCst;
-use crate::primitive::fence;
 use crate::raw::{PopError, PushError, Ring};
 use crate::sync::Mutex;
 
@@ -81,10 +79,8 @@ impl Queue {
         }
     }
 
-    /// Whether there is no task at this moment. Looks behind a fence, so that the look does not
-    /// come before what the caller has announced.
+    /// Whether there is no task at this moment: the look that `crew` speaks of.
     pub(super) fn is_empty(&self) -> bool {
-        fence(SeqCst); // SeqCst: the look that `crew` speaks of.
         match self {
             Self::Bounded(ring) => ring.is_empty(),
             Self::Unbounded(list) => list.lock().jobs.is_empty(),

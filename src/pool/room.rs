@@ -4,34 +4,46 @@
 //!
 //! | row | operation | order | pairs with | why |
 //! |-----|-----------|-------|------------|-----|
-//! | a | fence after room was made, before looking at the count | SeqCst | the try | Dekker: the look stays behind the pop |
-//! | b | all accesses of the count | Relaxed | - | the queue orders what is in it |
+//! | a | who has made room looks at the count | SeqCst | b | Dekker: of the pop and the count, one is seen by whoever did the other |
+//! | b | read-modify-writes of the count | SeqCst | a | the same, before the waiter tries |
 //!
-//! A waiter is counted, and tries behind a SeqCst fence; where there is no queue, it holds the
-//! roster's lock, which a worker holds as it goes to the stack, before it makes room.
+//! A waiter is counted and then tries; pops and tries are in the same total order (`raw::ring`,
+//! rows e and f). Where there is no queue, it tries with the roster's lock held, which a worker
+//! holds as it goes to the stack, before it makes room; so does whoever raises a limit.
 //!
 //! # Why no waiter is forgotten
 //!
-//! One of the fences comes first. If the waiter's, who made room sees it counted, and wakes one
+//! Either the count or the room comes first. If the count, who made room sees it, and wakes one
 //! thread and one future, if there are any: a thread between its announcement and its sleep does
 //! not fall asleep (`raw::event_count`), and a future is in the list before it is counted. If the
-//! other, the try finds the room. A future that was woken and is dropped before it has tried again
-//! passes the wake-up on; one that tries in vain registers anew.
+//! room, the try finds it. A future that was woken and is dropped before it has tried again passes
+//! the wake-up on; one that tries in vain registers anew. What may be room for several, and what
+//! may be the end of all hope, is told to all: they try, or find out. Nobody looks at the count
+//! for that: a future is in the list, under its lock, or tries later.
 
 use alloc::collections::VecDeque;
 use core::task::Waker;
 
-use crate::primitive::Ordering::{Relaxed, SeqCst};
-use crate::primitive::{AtomicU64, Deadline, fence, mutant, ord};
+use crate::primitive::Ordering::SeqCst;
+use crate::primitive::{Deadline, TotalU64, mutant, ord};
 use crate::raw::EventCount;
 use crate::sync::Mutex;
 
 /// Who waits for room.
 pub(super) struct Room {
     /// Threads and futures that wait.
-    waiting: AtomicU64,
+    waiting: Waiting,
     threads: EventCount,
     futures: Mutex<Futures>,
+}
+
+/// How many wait.
+struct Waiting(TotalU64);
+
+impl Waiting {
+    fn add(&self, change: i64) {
+        self.0.fetch_add_total(change as u64, ord!("room.b", SeqCst)); // SeqCst: row b.
+    }
 }
 
 #[derive(Default)]
@@ -47,7 +59,7 @@ pub(super) struct Place(u64);
 impl Room {
     pub(super) fn new() -> Self {
         Self {
-            waiting: AtomicU64::new(0),
+            waiting: Waiting(TotalU64::new(0)),
             threads: EventCount::new(),
             futures: Mutex::new(Futures { last: 0, list: VecDeque::new() }),
         }
@@ -56,9 +68,8 @@ impl Room {
     /// Room was made for one task.
     #[inline]
     pub(super) fn made(&self) {
-        fence(ord!("room.a", SeqCst)); // SeqCst: row a.
-        // Relaxed: row b.
-        if self.waiting.load(Relaxed) != 0 {
+        // SeqCst: row a.
+        if self.waiting.0.load_total(ord!("room.a", SeqCst)) != 0 {
             self.wake_one();
         }
     }
@@ -73,24 +84,23 @@ impl Room {
             let mut futures = self.futures.lock();
             let first = futures.list.pop_front();
             if first.is_some() {
-                self.waiting.fetch_sub(1, Relaxed); // Relaxed: row b.
+                self.waiting.add(-1);
             }
             first
         };
-        if let Some((_, waker)) = woken {
+        if let Some((_, waker)) = woken.filter(|_| !mutant!("room.wake-future")) {
             super::packet::wake(waker);
         }
     }
 
-    /// There will be no room any more.
-    pub(super) fn close(&self) {
-        fence(SeqCst); // SeqCst: row a, for all.
-        if !mutant!("room.close") {
-            self.threads.notify_all();
-        }
+    /// All try again: there may be room for several, or never more.
+    pub(super) fn changed(&self) {
+        self.threads.notify_all();
         let woken = {
             let mut futures = self.futures.lock();
-            self.waiting.fetch_sub(futures.list.len() as u64, Relaxed); // Relaxed: row b.
+            if !futures.list.is_empty() {
+                self.waiting.add(-(futures.list.len() as i64));
+            }
             core::mem::take(&mut futures.list)
         };
         for (_, waker) in woken {
@@ -107,7 +117,6 @@ impl Room {
         let _counted = Counted::new(&self.waiting);
         loop {
             let ticket = self.threads.prepare();
-            fence(SeqCst); // SeqCst: the try stays behind the count.
             if let Some(result) = attempt() {
                 self.threads.cancel(ticket);
                 return Some(result);
@@ -134,24 +143,23 @@ impl Room {
                     futures.last += 1;
                     let number = futures.last;
                     futures.list.push_back((number, fresh));
-                    self.waiting.fetch_add(1, Relaxed); // Relaxed: row b.
+                    self.waiting.add(1);
                     *place = Some(Place(number));
                     None
                 }
             }
         };
         drop(stale);
-        fence(SeqCst); // SeqCst: the try stays behind the count.
     }
 
-    /// Takes a future off the list. If it was woken, and `has_room` is false as it did not use what
-    /// it was woken for, somebody else is.
+    /// Takes a future off the list. If it was woken and has not `used` what it was woken for,
+    /// somebody else is.
     pub(super) fn withdraw(&self, place: Place, used: bool) {
         let waker = {
             let mut futures = self.futures.lock();
             let at = futures.list.iter().position(|(number, _)| *number == place.0);
             if at.is_some() {
-                self.waiting.fetch_sub(1, Relaxed); // Relaxed: row b.
+                self.waiting.add(-1);
             }
             at.and_then(|at| futures.list.remove(at))
         };
@@ -164,17 +172,17 @@ impl Room {
 }
 
 /// A thread that waits, counted until the end of the wait.
-struct Counted<'a>(&'a AtomicU64);
+struct Counted<'a>(&'a Waiting);
 
 impl<'a> Counted<'a> {
-    fn new(waiting: &'a AtomicU64) -> Self {
-        waiting.fetch_add(1, Relaxed); // Relaxed: row b.
+    fn new(waiting: &'a Waiting) -> Self {
+        waiting.add(1);
         Self(waiting)
     }
 }
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed); // Relaxed: row b.
+        self.0.add(-1);
     }
 }

@@ -20,6 +20,8 @@ use core::panic::AssertUnwindSafe;
 use std::io;
 use std::panic::catch_unwind;
 
+use crossbeam_utils::CachePadded;
+
 use super::builder::Growth;
 use super::crew::Crew;
 use super::handle::CancelReason;
@@ -52,7 +54,8 @@ thread_locals! {
 /// See the module.
 pub(super) struct Shared {
     pub(super) queue: Queue,
-    pub(super) room: Room,
+    /// Looked at after each pop, and seldom changed.
+    pub(super) room: CachePadded<Room>,
     pub(super) crew: Crew,
     pub(super) recruiting: Recruiting,
     pub(super) hooks: Option<Box<Hooks>>,
@@ -134,7 +137,7 @@ impl Shared {
         };
         Self {
             queue,
-            room: Room::new(),
+            room: CachePadded::new(Room::new()),
             crew,
             recruiting,
             hooks: (!hooks.is_empty()).then(|| Box::new(hooks)),

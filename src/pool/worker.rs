@@ -11,7 +11,7 @@ use super::job::Job;
 use super::packet::State;
 use super::runner::Runner;
 use super::shared::Shared;
-use crate::primitive::{Deadline, spin_loop, thread_locals, tuning};
+use crate::primitive::{Deadline, mutant, spin_loop, thread_locals, tuning};
 use crate::raw::PopError;
 
 /// A worker polls for this long before it goes to sleep, if a core has nothing better to do.
@@ -156,7 +156,8 @@ pub(super) fn work(worker: Worker) {
 /// started it: otherwise all workers might come to wait for what none is left to run.
 pub(super) fn run_if_own(state: &State, run: impl FnOnce(&Runner<'_>) -> bool) {
     Worker::with(|worker| {
-        if state.belongs_to(&worker.shared) && !state.is_forked() && state.is_queued() {
+        let is_queued = !mutant!("worker.only-wait") && state.is_queued();
+        if is_queued && state.belongs_to(&worker.shared) && !state.is_forked() {
             let runner = worker.runner();
             if run(&runner) {
                 runner.tally.up(&runner.tally.inlined);

@@ -30,6 +30,7 @@ mod parker;
 mod pi_condvar;
 mod pi_mutex;
 mod pool;
+mod pool_limits;
 mod pool_more;
 mod reentrant;
 mod ring;

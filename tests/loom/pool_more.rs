@@ -7,13 +7,22 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use lockwork::model::Ordering::Relaxed;
-use lockwork::model::{AtomicU32, Explore, Futex, Private, Wait, refuse_threads};
+use lockwork::model::{AtomicU32, Explore, Futex, Private, Wait, refuse_threads, unvaried};
 use lockwork::pool::{Builder, Prestart, RejectReason, RejectionPolicy, ThreadPool};
 
 use crate::support::{Watched, beside};
 
-fn builder(threads: usize, capacity: usize) -> Builder {
+pub(crate) fn builder(threads: usize, capacity: usize) -> Builder {
     ThreadPool::builder().threads(threads).queue_capacity(capacity)
+}
+
+/// A pool whose threads sleep.
+pub(crate) fn settled(builder: Builder) -> ThreadPool {
+    unvaried(|| {
+        let pool = builder.build().unwrap();
+        pool.wait_idle();
+        pool
+    })
 }
 
 /// A pool of one thread at the most, which may go when it has nothing to do.
@@ -23,7 +32,7 @@ fn fleeting() -> Builder {
 }
 
 /// Wakes a thread of the model, and sees what came before.
-struct Bell {
+pub(crate) struct Bell {
     word: Futex<Private>,
     seen: Watched,
 }
@@ -37,11 +46,11 @@ impl Wake for Bell {
 }
 
 impl Bell {
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self { word: Futex::new(0), seen: Watched::new(0) })
     }
 
-    fn wait(&self) {
+    pub(crate) fn wait(&self) {
         use lockwork::model::Ordering::Acquire;
         while self.word.load(Acquire) == 0 {
             if self.word.wait(0, lockwork::Deadline::NEVER) == Wait::TimedOut {
@@ -51,11 +60,32 @@ impl Bell {
     }
 }
 
+/// Holds a task up, until somebody opens it.
+#[derive(Clone)]
+pub(crate) struct Gate(Arc<Futex<Private>>);
+
+impl Gate {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Futex::new(0)))
+    }
+
+    pub(crate) fn wait(&self) {
+        while self.0.load(Relaxed) == 0 {
+            self.0.wait(0, lockwork::Deadline::NEVER);
+        }
+    }
+
+    pub(crate) fn open(&self) {
+        self.0.swap(1, Relaxed);
+        Futex::wake(&*self.0, u32::MAX);
+    }
+}
+
 /// A worker on its way to sleep, and a task that comes.
 #[test]
 fn park_and_submit() {
-    Explore::new("pool, park").preemptions(2).at_least(500).run(&[2], || {
-        let pool = builder(1, 2).build().unwrap();
+    Explore::new("pool, park").preemptions(1).at_least(500).run(&[2], || {
+        let pool = settled(builder(1, 2));
         pool.submit(|| 1).unwrap().join().unwrap() + pool.submit(|| 1).unwrap().join().unwrap()
     });
 }
@@ -64,35 +94,43 @@ fn park_and_submit() {
 /// for the other.
 #[test]
 fn the_baton() {
-    Explore::new("pool, baton").preemptions(1).at_least(500).run(&[()], || {
-        let pool = builder(2, 2).build().unwrap();
-        let word = Arc::new(Futex::<Private>::new(0));
-        let tasks = [(); 2].map(|()| {
-            let word = word.clone();
-            let meet = move || {
-                if word.fetch_add(1, Relaxed) == 0 {
-                    while word.load(Relaxed) == 1 {
-                        word.wait(1, lockwork::Deadline::NEVER);
+    Explore::new("pool, baton").without_strict_wakes().preemptions(1).at_least(500).run(
+        &[()],
+        || {
+            let pool = settled(builder(2, 2));
+            let word = Arc::new(Futex::<Private>::new(0));
+            let tasks = [(); 2].map(|()| {
+                let word = word.clone();
+                let meet = move || {
+                    if word.fetch_add(1, Relaxed) == 0 {
+                        while word.load(Relaxed) == 1 {
+                            word.wait(1, lockwork::Deadline::NEVER);
+                        }
+                    } else {
+                        Futex::wake(&*word, 1);
                     }
-                } else {
-                    Futex::wake(&*word, 1);
-                }
-            };
-            pool.submit(meet).unwrap()
-        });
-        // The end would wake all.
-        for task in tasks {
-            task.join().unwrap();
-        }
-    });
+                };
+                pool.submit(meet).unwrap()
+            });
+            // The end would wake all.
+            for task in tasks {
+                task.join().unwrap();
+            }
+        },
+    );
 }
 
 /// A task that comes as the last worker goes: it runs, on that one or, if no other can be started,
 /// comes back.
 #[test]
 fn the_last_worker_goes() {
-    Explore::new("pool, last worker").preemptions(2).at_least(300).run(&[true, false], || {
-        let pool = fleeting().build().unwrap();
+    let model = Explore::new("pool, last worker").without_strict_wakes().preemptions(2);
+    model.at_least(300).run(&[true, false], || {
+        let gate = Gate::new();
+        let opened = gate.clone();
+        let pool = fleeting().on_thread_start(move |_| opened.open()).build().unwrap();
+        // By then, it may have looked at the queue and gone to sleep.
+        gate.wait();
         refuse_threads();
         match pool.submit(|| 5) {
             Ok(task) => {
@@ -125,7 +163,7 @@ fn awaited_before_it_is_shut_down() {
 #[test]
 fn idleness() {
     Explore::new("pool, idleness").preemptions(2).at_least(300).run(&[2], || {
-        let pool = builder(1, 1).build().unwrap();
+        let pool = settled(builder(1, 1));
         let watched = Watched::new(0);
         let task = watched.clone();
         pool.execute(move || {
@@ -141,7 +179,7 @@ fn idleness() {
 #[test]
 fn blocked_at_the_end() {
     Explore::new("pool, blocked at the end").preemptions(1).at_least(300).run(&[false], || {
-        let pool = builder(1, 1).rejection(RejectionPolicy::Block).build().unwrap();
+        let pool = settled(builder(1, 1).rejection(RejectionPolicy::Block));
         let pool = Arc::new(pool);
         let gate = Arc::new(Futex::<Private>::new(0));
         let opened = gate.clone();
@@ -171,7 +209,7 @@ fn blocked_at_the_end() {
 #[test]
 fn a_waker_is_woken() {
     Explore::new("pool, waker").preemptions(2).at_least(300).run(&[true, false], || {
-        let pool = builder(1, 1).build().unwrap();
+        let pool = settled(builder(1, 1));
         let bell = Bell::new();
         let mut task = pin!(pool.submit(|| 5).unwrap());
         bell.seen.add();
@@ -195,7 +233,7 @@ fn a_waker_is_woken() {
 #[test]
 fn a_dropped_future_passes_on() {
     Explore::new("pool, dropped future").preemptions(1).at_least(30).run(&[7], || {
-        let pool = builder(1, 1).build().unwrap();
+        let pool = settled(builder(1, 1));
         let gate = Arc::new(Futex::<Private>::new(0));
         let (opened, started) = (gate.clone(), Arc::new(Futex::<Private>::new(0)));
         let begun = started.clone();
@@ -229,27 +267,33 @@ fn a_dropped_future_passes_on() {
     });
 }
 
-/// A worker, one that may be added, a producer and a closer: what is accepted runs.
+/// A worker about to be idle, one that may be added, a producer and a closer: what is accepted
+/// runs, and all come to an end.
 #[test]
 fn close_beside_a_producer() {
-    Explore::new("pool, close").preemptions(1).at_least(300).run(&[(0, 0), (2, 2)], || {
-        let pool = ThreadPool::builder().core_threads(1).max_threads(2).queue_capacity(2);
-        let pool = Arc::new(pool.build().unwrap());
+    let model = Explore::new("pool, close").without_strict_wakes().preemptions(1);
+    model.at_least(1_000).run(&[(0, 0), (1, 1)], || {
+        let pool = ThreadPool::builder().core_threads(2).max_threads(2).queue_capacity(1);
+        let pool = Arc::new(settled(pool.prestart(Prestart::Count(1))));
+        let (begun, gate) = (Gate::new(), Gate::new());
+        let (begins, opened) = (begun.clone(), gate.clone());
+        unvaried(|| {
+            let busy = move || {
+                begins.open();
+                opened.wait();
+            };
+            pool.execute(busy).unwrap();
+            begun.wait();
+        });
+        gate.open();
+        let closer = beside(&pool, |pool| pool.shutdown());
         let ran = Arc::new(AtomicU32::new(0));
         let counted = ran.clone();
-        let producer = beside(&pool, move |pool| {
-            let mut accepted = 0;
-            for _ in 0..2 {
-                let counted = counted.clone();
-                let task = move || {
-                    counted.fetch_add(1, Relaxed);
-                };
-                accepted += u32::from(pool.execute(task).is_ok());
-            }
-            accepted
-        });
-        pool.shutdown();
-        let accepted = producer.join().unwrap();
+        let task = move || {
+            counted.fetch_add(1, Relaxed);
+        };
+        let accepted = u32::from(pool.execute(task).is_ok());
+        closer.join().unwrap();
         pool.await_termination();
         (accepted, ran.load(Relaxed))
     });
@@ -259,7 +303,7 @@ fn close_beside_a_producer() {
 #[test]
 fn stop_against_start() {
     Explore::new("pool, stop").preemptions(2).at_least(300).run(&[(1, false), (0, true)], || {
-        let pool = builder(1, 1).build().unwrap();
+        let pool = settled(builder(1, 1));
         let watched = Watched::new(0);
         let inner = watched.clone();
         let task = pool.submit(move || inner.add()).unwrap();
