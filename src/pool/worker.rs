@@ -83,7 +83,7 @@ impl Worker {
 
     /// How often to look at the queue between two looks at the clock, if looking is worth it.
     pub(super) fn may_spin(&self) -> Option<u32> {
-        (POLLS > 0 && self.shared.has_idle_core()).then_some(POLLS)
+        (POLLS != 0 && self.shared.has_idle_core()).then_some(POLLS)
     }
 
     /// Polls for a while. Whether there is something, or nothing any more.
