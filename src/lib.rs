@@ -112,6 +112,7 @@
 //! | `lock_api` | no | `RawMutex`, `RawRwLock`, `RawCondvar` and the others, for the types of `lock_api` 0.5; needs Rust 1.95 and implies `std` |
 //! | `serde` | no | `Serialize` and `Deserialize` for the locks that hold data: as what they hold |
 //! | `epoch` | no | `queue::reclaim::Epoch`: [`queue::SegQueue`] with crossbeam-epoch, to compare with; implies `std` |
+//! | `tracing` | no | a span around each task of a [`pool`](pool#tracing); implies `std` |
 //! | `loom` | no | with `--cfg loom`: all types on loom's model of memory, constructors no longer `const`; without that, nothing |
 //!
 //! Without features the crate needs neither `std` nor an allocator, and has [`Mutex`],

@@ -15,6 +15,7 @@
 //! | [`Condvar::wait_cancellable`](crate::Condvar::wait_cancellable), [`wait_while_cancellable`](crate::Condvar::wait_while_cancellable) | [`Cancelled`] |
 //! | [`CondvarAny::wait_cancellable`](crate::CondvarAny::wait_cancellable), [`wait_while_cancellable`](crate::CondvarAny::wait_while_cancellable) | [`Cancelled`] |
 //! | [`BlockingQueue::push_cancellable`](crate::queue::BlockingQueue::push_cancellable) | [`PushErrorReason::Cancelled`](crate::queue::PushErrorReason::Cancelled), with the value |
+//! | `pool::JoinHandle::join_cancellable` | the handle |
 //! | [`BlockingQueue::pop_cancellable`](crate::queue::BlockingQueue::pop_cancellable) | [`PopError::Cancelled`](crate::queue::PopError::Cancelled) |
 //!
 //! # What all these waits have in common

@@ -71,7 +71,9 @@ use super::runner::Tally;
 use super::shared::{Refused, Shared};
 use super::worker::{self, Worker};
 use crate::primitive::Ordering::{Relaxed, SeqCst};
-use crate::primitive::{Backoff, Counter, Deadline, Futex, Private, TotalU64, UnsafeCell, Wait};
+use crate::primitive::{
+    Backoff, Badge, Counter, Deadline, Futex, Private, TotalU64, UnsafeCell, Wait,
+};
 use crate::primitive::{mutant, ord, thread};
 use crate::raw::{EventCount, Parker};
 use crate::sync::{Mutex, MutexGuard};
@@ -100,6 +102,8 @@ pub(super) struct Seat {
     /// A task for this worker alone, put there before it is woken.
     pub(super) mailbox: UnsafeCell<Option<Job>>,
     pub(super) tally: Tally,
+    /// Worn by the worker, for as long as it is one.
+    pub(super) badge: Badge,
 }
 
 // SAFETY: the mailbox belongs to whoever has taken the worker out of the stack, or has reserved it,
@@ -220,6 +224,7 @@ impl Roster {
                 parker: Parker::new(),
                 mailbox: UnsafeCell::new(None),
                 tally: Tally::new(true),
+                badge: Badge::new(),
             };
             self.entries.push(Entry {
                 seat: Arc::new(CachePadded::new(seat)),
@@ -890,6 +895,8 @@ impl Worker {
     }
 
     fn retire(&self, roster: &mut Roster, change: u64) {
+        // Under the lock: from here on the place may be another worker's.
+        self.seat.badge.take_off();
         roster.leave_place(self.index);
         match roster.entries[self.index].thread.take() {
             Some(thread) => roster.end_thread(self.index, thread),
@@ -900,6 +907,7 @@ impl Worker {
 
     /// Takes `retire` back, with the lock held all the time, and the worker is idle again.
     fn unretire(&self, roster: &mut Roster) {
+        self.seat.badge.put_on();
         roster.workers += 1;
         if core::mem::replace(&mut roster.entries[self.index].ended, false) {
             // Its starter has not come back yet, and finds it as it was.

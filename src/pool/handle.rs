@@ -134,6 +134,45 @@ impl<T> JoinHandle<T> {
         })
     }
 
+    /// As [`join`](Self::join), waiting until `token` is cancelled at the latest. Does not run the
+    /// task itself, nor tell it anything: for that there is [`cancel`](Self::cancel).
+    ///
+    /// # Errors
+    ///
+    /// The handle comes back if the token was cancelled before, or is already.
+    ///
+    /// # Panics
+    ///
+    /// As [`is_cancelled`](CancelToken::is_cancelled), and as [`join`](Self::join).
+    ///
+    /// ```
+    /// use lockwork::cancel::CancelToken;
+    /// use lockwork::pool::{Cancel, ThreadPool, current_token};
+    ///
+    /// let pool = ThreadPool::builder().threads(1).build()?;
+    /// let slow = pool.submit(|| current_token().unwrap().wait()).unwrap();
+    /// let request = CancelToken::new();
+    /// let gave_up = std::thread::scope(|s| {
+    ///     let joiner = s.spawn(|| slow.join_cancellable(&request));
+    ///     request.cancel();
+    ///     joiner.join().unwrap().expect_err("the task waits for its own token")
+    /// });
+    /// gave_up.cancel();
+    /// gave_up.join().unwrap();
+    /// # Ok::<(), lockwork::pool::BuildError>(())
+    /// ```
+    #[doc(alias("interrupt", "InterruptedException"))]
+    #[track_caller]
+    pub fn join_cancellable(self, token: &CancelToken) -> Result<Result<T, JoinError>, Self> {
+        if token.is_cancelled() {
+            return Err(self);
+        }
+        match raw::Waitable::take(self.task.state(), token) {
+            Some(_) => self.join_until(Deadline::NEVER), // there is nothing left to wait for
+            None => Err(self),
+        }
+    }
+
     fn result(finished: Finished<T>) -> Result<T, JoinError> {
         match finished {
             Finished::Value(value) => Ok(value),

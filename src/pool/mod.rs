@@ -44,6 +44,27 @@
 //! pool shuts it down, waits until the queue is drained, and joins the threads, destructors of
 //! thread locals included.
 //!
+//! # Tracing
+//!
+//! With feature `tracing`, each task runs in a span of its own, on the thread that runs it: `task`,
+//! at level `DEBUG`, of target `lockwork::pool`, with the fields `pool` (the name), `has_handle`
+//! and `end` (`completed` or `panicked`, once it is known). Hooks around the task are inside. The
+//! span's parent is what that thread is in, which on a worker is nothing; a task that should be
+//! seen below its submitter takes the submitter's span along:
+//!
+#![cfg_attr(feature = "tracing", doc = "```")]
+#![cfg_attr(not(feature = "tracing"), doc = "```text")]
+//! use lockwork::pool::ThreadPool;
+//!
+//! let pool = ThreadPool::builder().name("io").threads(1).build()?;
+//! let request = tracing::info_span!("request", id = 7);
+//! let task = pool.submit(move || request.in_scope(|| tracing::info!("in task and request")));
+//! task.unwrap().join().unwrap();
+//! # Ok::<(), lockwork::pool::BuildError>(())
+//! ```
+//!
+//! A subscriber that panics is treated like a hook that does.
+//!
 //! # Fork
 //!
 //! The threads of a pool do not exist in a child of `fork`. There, submitting gives
@@ -74,6 +95,8 @@ mod shared;
 mod signal;
 pub mod sizing;
 mod snapshot;
+#[cfg(feature = "tracing")]
+mod spans;
 mod submit;
 mod submit_async;
 mod worker;

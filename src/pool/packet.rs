@@ -383,11 +383,15 @@ impl State {
 }
 
 impl Waitable for State {
+    /// In a child of fork there is nothing to wait for either: a join says so at once.
     fn try_take(&self) -> Option<Found> {
-        self.is_done().then_some(Found::It)
+        (self.is_done() || self.is_forked()).then_some(Found::It)
     }
 
     fn prepare(&self, _earlier: Option<u32>) -> Result<u32, Found> {
+        if self.is_forked() {
+            return Err(Found::It);
+        }
         let cur = self.word.fetch_or(WAITER, Relaxed) | WAITER; // Relaxed: row d.
         if cur & PHASE != DONE {
             return Ok(cur);

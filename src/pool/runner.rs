@@ -15,12 +15,14 @@ use std::panic::catch_unwind;
 use super::hooks::{Hooks, TaskEnd};
 use super::packet::{self, Payload, State};
 use super::shared::Shared;
+#[cfg(feature = "tracing")]
+use super::spans::TaskSpan;
 use crate::cancel::CancelToken;
 use crate::primitive::{Counter, thread_locals};
 
 /// How a task that ran has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     Completed,
     Panicked,
 }
@@ -108,10 +110,15 @@ impl<'a> Runner<'a> {
 
     /// After it, and after all that it captured is gone.
     #[inline]
-    fn end(&self, end: End) {
+    fn run_after(&self, end: End) {
         if let Some(hooks) = &self.shared.hooks {
             self.after(hooks, end);
         }
+    }
+
+    /// Last, as who sees it may take the task for over.
+    #[inline]
+    fn count(&self, end: End) {
         self.tally.up(match end {
             End::Completed => &self.tally.completed,
             End::Panicked => &self.tally.panicked,
@@ -180,6 +187,11 @@ impl<'a> Runner<'a> {
         self.shared.is_forked()
     }
 
+    #[cfg(feature = "tracing")]
+    pub(super) fn pool_name(&self) -> &str {
+        &self.shared.name
+    }
+
     /// Calls the closure of a task, and counts how it ended. Never unwinds.
     #[inline]
     pub(super) fn call_task<T>(
@@ -187,6 +199,8 @@ impl<'a> Runner<'a> {
         state: Option<&State>,
         closure: impl FnOnce() -> T,
     ) -> Result<T, Payload> {
+        #[cfg(feature = "tracing")]
+        let span = TaskSpan::enter(self, state.is_some());
         self.begin();
         let state = state.map_or(ptr::null(), ptr::from_ref);
         let current = Current { shared: self.shared, state };
@@ -196,7 +210,11 @@ impl<'a> Runner<'a> {
         if let Ok(outer) = outer {
             let _ = CURRENT.try_with(|slot| slot.set(outer));
         }
-        self.end(if result.is_ok() { End::Completed } else { End::Panicked });
+        let end = if result.is_ok() { End::Completed } else { End::Panicked };
+        self.run_after(end);
+        #[cfg(feature = "tracing")]
+        span.exit(self, end);
+        self.count(end);
         result
     }
 }

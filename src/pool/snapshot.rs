@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::runner::Tally;
 use super::shared::Shared;
@@ -82,6 +83,10 @@ pub struct Snapshot {
 /// let pool = lockwork::pool::ThreadPool::builder().name("io").threads(2).build()?;
 /// let workers = pool.worker_info();
 /// assert_eq!(workers[1].name, "io-1");
+/// for worker in workers {
+///     // The thread, as `top -H` and `/proc/<pid>/task` show it, and what it has cost.
+///     println!("{}: {:?} {:?}", worker.name, worker.tid, worker.cpu_time);
+/// }
 /// # Ok::<(), lockwork::pool::BuildError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +96,10 @@ pub struct WorkerInfo {
     pub index: usize,
     /// The name of its thread.
     pub name: String,
+    /// The kernel's id of its thread; `None` if that is about to begin.
+    pub tid: Option<u32>,
+    /// For how long its thread has had a processor. An idle worker's stands still.
+    pub cpu_time: Option<Duration>,
     /// Whether it runs a task.
     pub active: bool,
     /// Tasks that this number has begun; others may have had the number before.
@@ -152,6 +161,8 @@ impl Shared {
                 WorkerInfo {
                     index,
                     name: self.recruiting.name_of(&self.name, index),
+                    tid: seat.badge.tid(),
+                    cpu_time: seat.badge.cpu_time(),
                     active,
                     started: seat.tally.started.get(),
                     completed,

@@ -113,6 +113,7 @@ pub(super) fn work(worker: Worker) {
     let shared = &worker.shared;
     let _ = POOL.try_with(|pool| pool.set(shared.id));
     let _ = WORKING.try_with(|working| working.set(&raw const worker));
+    worker.seat.badge.put_on();
     shared.recruiting.settle_in(&worker.runner(), worker.index, shared.hooks.as_deref());
     let mut own = worker.first();
     let mut searching = own.is_none();

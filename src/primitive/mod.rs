@@ -28,6 +28,8 @@ pub(crate) use model::backend::*;
 #[allow(dead_code, reason = "one set for all users")]
 mod asymmetric;
 mod backoff;
+#[cfg(feature = "std")]
+mod badge;
 #[cfg(feature = "alloc")]
 mod cells;
 #[cfg(all(lockwork_chaos, not(all(loom, feature = "loom"))))]
@@ -67,6 +69,8 @@ pub(crate) use asymmetric::{
     bare_light_fence, barrier_was_refused, heavy_fence, light_fence, settle,
 };
 pub(crate) use backoff::Backoff;
+#[cfg(feature = "std")]
+pub(crate) use badge::Badge;
 #[cfg(feature = "alloc")]
 pub(crate) use cells::Cells;
 #[cfg(feature = "std")]

@@ -97,8 +97,13 @@ unsafe impl GlobalAlloc for Guarded {
     }
 }
 
+/// How often this thread has asked for memory.
+pub(super) fn calls() -> usize {
+    CALLS.get()
+}
+
 /// How often `body` asks for memory on this thread.
-fn allocations(body: impl FnOnce()) -> usize {
+pub(super) fn allocations(body: impl FnOnce()) -> usize {
     let before = CALLS.get();
     body();
     CALLS.get() - before

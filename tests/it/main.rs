@@ -37,7 +37,10 @@ mod pi;
 mod pi_stress;
 mod pool;
 mod pool_checklist;
+mod pool_costs;
 mod pool_programs;
+#[cfg(feature = "tracing")]
+mod pool_spans;
 mod readme;
 mod replay;
 mod replay_queues;

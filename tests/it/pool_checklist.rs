@@ -18,7 +18,7 @@ use lockwork::pool::{
 use lockwork::{Deadline, Event, Mutex, wait_any};
 
 use super::pool::{Gate, occupy, quiet};
-use super::support::proc::{thread_count, until_asleep};
+use super::support::proc::{thread_count, tid, until_asleep};
 use super::support::threads::together;
 use super::support::watchdog::Watchdog;
 
@@ -1019,6 +1019,48 @@ mod tokens {
         assert_eq!(pool.submit(task).unwrap().join().unwrap(), (true, true));
     }
 
+    /// What an interrupt is there: it ends the wait, and neither the task nor the handle.
+    #[test]
+    fn a_join_is_ended_by_a_token() {
+        let _watchdog = Watchdog::start();
+        let pool = ThreadPool::builder().threads(1).build().unwrap();
+        let gate = occupy(&pool);
+        let mut task = pool.submit(|| 5).unwrap();
+        for early in [true, false] {
+            let token = CancelToken::new();
+            task = thread::scope(|s| {
+                if early {
+                    token.cancel();
+                }
+                let (begins, begun) = mpsc::channel();
+                let inner = &token;
+                let joins = s.spawn(move || {
+                    begins.send(tid()).unwrap();
+                    task.join_cancellable(inner)
+                });
+                let joiner = begun.recv().unwrap();
+                if !early {
+                    until_asleep(joiner, None);
+                }
+                token.cancel();
+                joins.join().unwrap().expect_err("it has not begun")
+            });
+        }
+        let (token, soon) = (CancelToken::new(), CancelToken::with_timeout(Duration::ZERO));
+        let task = task.join_cancellable(&soon).expect_err("the time is up");
+        drop(gate);
+        assert_eq!(task.join_cancellable(&token).expect("in time").unwrap(), 5);
+        let done = pool.submit(|| 6).unwrap();
+        pool.wait_idle();
+        assert_eq!(done.join_cancellable(&token).expect("at once").unwrap(), 6);
+        let cancelled = CancelToken::new();
+        cancelled.cancel();
+        let done = pool.submit(|| 7).unwrap();
+        pool.wait_idle();
+        let done = done.join_cancellable(&cancelled).expect_err("a cancelled token goes first");
+        assert_eq!(done.join().unwrap(), 7);
+    }
+
     #[test]
     fn cancel_on_drop() {
         let _watchdog = Watchdog::start();
@@ -1307,6 +1349,48 @@ mod hooks {
         assert!(error.unwrap_err().to_string().ends_with("the name of the thread panicked"));
     }
 
+    /// No thread after the first can be started, as the code that names it panics, or gives what is
+    /// no name.
+    #[test]
+    fn threads_that_cannot_be_started_lose_no_task() {
+        let watchdog = Watchdog::start();
+        for growth in [Growth::IdleFirst, Growth::QueueFirst] {
+            let names = [|| quiet("a name"), || "\0".to_owned()];
+            for name in names as [fn() -> String; 2] {
+                let pool = lazy(1, 8)
+                    .growth(growth)
+                    .queue_capacity(4)
+                    .rejection(RejectionPolicy::Block)
+                    .thread_name(move |i| if i == 0 { "first".into() } else { name() })
+                    .build()
+                    .unwrap();
+                let ran = Arc::new(AtomicUsize::new(0));
+                for _ in 0..100 {
+                    let ran = ran.clone();
+                    pool.execute(move || {
+                        thread::yield_now();
+                        ran.fetch_add(1, Relaxed);
+                    })
+                    .unwrap();
+                    watchdog.tick();
+                }
+                pool.wait_idle();
+                let gate = occupy(&pool);
+                for _ in 0..4 {
+                    pool.execute(|| ()).unwrap();
+                }
+                let failed = pool.try_execute(|| ()).unwrap_err().reason();
+                assert!(matches!(failed, RejectReason::SpawnFailed { .. }), "{failed:?}");
+                drop(gate);
+                pool.wait_idle();
+                let seen = pool.snapshot();
+                assert_eq!((ran.load(Relaxed), seen.completed, seen.submitted), (100, 105, 105));
+                assert_eq!((seen.workers, seen.spawns), (1, 1));
+                assert!(seen.spawn_failures >= 1);
+            }
+        }
+    }
+
     #[test]
     fn attributes_are_given_or_counted() {
         let _watchdog = Watchdog::start();
@@ -1362,9 +1446,9 @@ mod joining {
     fn an_idle_pool_sleeps() {
         let watchdog = Watchdog::start();
         let pool = ThreadPool::builder().threads(2).build().unwrap();
-        let tid = pool.submit(super::super::support::proc::tid).unwrap().join().unwrap();
+        let worker = pool.submit(tid).unwrap().join().unwrap();
         pool.wait_idle();
-        until_asleep(tid, None);
+        until_asleep(worker, None);
         let before = pool.snapshot();
         thread::sleep(Duration::from_millis(50));
         watchdog.tick();

@@ -269,10 +269,11 @@ fn other_forms_in_a_child() -> Outcome {
     let pool = ThreadPool::builder().threads(2).queue_capacity(4).build().unwrap();
     let (gate, opened) = mpsc::channel::<()>();
     let running = pool.submit(move || opened.recv().unwrap_err()).unwrap();
+    let waited_for = pool.submit(|| ()).unwrap();
     let handle = pool.handle();
-    let mut there = Some((pool, running, handle));
+    let mut there = Some((pool, running, waited_for, handle));
     fork(|| {
-        let (pool, running, handle) = there.take().unwrap();
+        let (pool, running, waited_for, handle) = there.take().unwrap();
         let forked = RejectReason::Forked;
         assert_eq!(handle.try_execute(|| ()).unwrap_err().reason(), forked);
         assert_eq!(handle.submit_blocking(|| 1).unwrap_err().reason(), forked);
@@ -283,6 +284,10 @@ fn other_forms_in_a_child() -> Outcome {
         assert!(batch.iter().all(|task| task.as_ref().unwrap_err().reason() == forked));
         assert_eq!(handle.invoke_all([|| 1]).unwrap_err().reason(), forked);
         assert!(handle.invoke_any([|| 1]).is_err());
+        let event = lockwork::Event::manual();
+        assert_eq!(lockwork::wait_any(&[&event, &running]).index, 1, "a join says why");
+        let joined = waited_for.join_cancellable(&token).expect("an answer at once");
+        assert_eq!(joined.unwrap_err().cancel_reason(), Some(CancelReason::Forked));
         let mut results = as_completed([running]);
         let (index, result) = results.next().unwrap();
         assert_eq!((index, result.unwrap_err().cancel_reason()), (0, Some(CancelReason::Forked)));
@@ -297,7 +302,7 @@ fn other_forms_in_a_child() -> Outcome {
         pool.close_timeout(Duration::MAX).unwrap();
         drop(handle);
     });
-    let (pool, running, _handle) = there.take().expect("the child took its copy");
+    let (pool, running, _waited_for, _handle) = there.take().expect("the child took its copy");
     drop(gate);
     running.join().unwrap();
     assert_eq!(pool.submit(|| 4).unwrap().join().unwrap(), 4);

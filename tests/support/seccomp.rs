@@ -7,6 +7,25 @@ pub(crate) fn forbid_futex() -> bool {
     install(&calls_among(&calls, libc::SECCOMP_RET_KILL_PROCESS))
 }
 
+/// Ends the process, by SIGSYS, at the next call of any of its threads that is not among `allowed`.
+/// Says whether the kernel agreed. There is no way back.
+pub(crate) fn forbid_all_but(allowed: &[libc::c_long]) -> bool {
+    let mut filter = vec![step(LOAD, 0, 0, NUMBER)];
+    let allowed = allowed.iter().map(|&call| call as u32);
+    decide(&mut filter, allowed, libc::SECCOMP_RET_ALLOW, libc::SECCOMP_RET_KILL_PROCESS);
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    // SAFETY: `program` and `filter` outlive the calls, which only read them.
+    unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::syscall(
+                libc::SYS_seccomp,
+                libc::SECCOMP_SET_MODE_FILTER,
+                libc::SECCOMP_FILTER_FLAG_TSYNC,
+                &raw const program,
+            ) == 0
+    }
+}
+
 /// Has one system call fail with `error`, for the calling thread and those that it starts. Says
 /// whether the kernel agreed. There is no way back.
 pub(crate) fn answer(call: libc::c_long, error: i32) -> bool {
@@ -50,10 +69,20 @@ fn calls_among(calls: &[libc::c_long], action: u32) -> Vec<libc::sock_filter> {
 
 /// The end of a filter: `action` if what it has loaded is among `values`.
 fn among(filter: &mut Vec<libc::sock_filter>, values: impl Iterator<Item = u32>, action: u32) {
+    decide(filter, values, action, libc::SECCOMP_RET_ALLOW);
+}
+
+/// The same, with another action for what is not among them.
+fn decide(
+    filter: &mut Vec<libc::sock_filter>,
+    values: impl Iterator<Item = u32>,
+    action: u32,
+    otherwise: u32,
+) {
     for value in values {
         filter.extend([step(EQUAL, 0, 1, value), step(ANSWER, 0, 0, action)]);
     }
-    filter.push(step(ANSWER, 0, 0, libc::SECCOMP_RET_ALLOW));
+    filter.push(step(ANSWER, 0, 0, otherwise));
 }
 
 fn install(filter: &[libc::sock_filter]) -> bool {
