@@ -10,7 +10,7 @@ use core::task::Waker;
 use core::time::Duration;
 use std::panic::catch_unwind;
 
-use super::handle::{CancelReason, JoinError, JoinHandle};
+use super::handle::{Cancel, CancelReason, JoinError, JoinHandle};
 use super::packet;
 use super::reject::{RejectReason, Rejected};
 use super::submit::PoolHandle;
@@ -252,12 +252,15 @@ impl core::error::Error for InvokeError {
     }
 }
 
-/// Cancels a task whose result nobody waits for any more.
-fn give_up<T>(handle: &JoinHandle<T>, reason: CancelReason) {
+/// Cancels a task whose result nobody waits for any more. Whether it still runs.
+fn give_up<T>(handle: &JoinHandle<T>, reason: CancelReason) -> bool {
     // Code of the user's.
-    let cancelled = catch_unwind(AssertUnwindSafe(|| handle.cancel_for(reason)));
-    if let Err(payload) = cancelled {
-        packet::drop_payload(payload);
+    match catch_unwind(AssertUnwindSafe(|| handle.cancel_for(reason))) {
+        Ok(cancelled) => cancelled == Cancel::Requested,
+        Err(payload) => {
+            packet::drop_payload(payload);
+            false
+        }
     }
 }
 
@@ -378,7 +381,9 @@ impl PoolHandle {
                 return handle.join();
             }
             handle.join_until(deadline).unwrap_or_else(|handle| {
-                give_up(&handle, CancelReason::Deadline);
+                if give_up(&handle, CancelReason::Deadline) {
+                    return late(); // whatever it says by now, as it was told to hurry
+                }
                 handle.try_join().unwrap_or_else(|_| late())
             })
         };
