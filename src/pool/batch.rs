@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::task::Wake;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use core::panic::AssertUnwindSafe;
@@ -376,18 +377,25 @@ impl PoolHandle {
             }
         }
         let late = || Err(JoinError::cancelled(CancelReason::Deadline));
-        let end = |handle: JoinHandle<T>| {
-            if deadline == Deadline::NEVER {
-                return handle.join();
+        if deadline == Deadline::NEVER {
+            let end = |handle: Option<JoinHandle<T>>| handle.map_or_else(late, JoinHandle::join);
+            return Ok(handles.into_iter().map(end).collect());
+        }
+        let mut given_up = vec![false; handles.len()];
+        if !handles.iter().flatten().all(|handle| handle.state().wait(deadline)) {
+            // From the end: one that runs and gives way must not let another begin.
+            for (handle, given_up) in handles.iter().zip(&mut given_up).rev() {
+                let unfinished = handle.as_ref().filter(|handle| !handle.is_finished());
+                *given_up =
+                    unfinished.is_some_and(|handle| give_up(handle, CancelReason::Deadline));
             }
-            handle.join_until(deadline).unwrap_or_else(|handle| {
-                if give_up(&handle, CancelReason::Deadline) {
-                    return late(); // whatever it says by now, as it was told to hurry
-                }
-                handle.try_join().unwrap_or_else(|_| late())
-            })
+        }
+        let end = |(handle, given_up): (Option<JoinHandle<T>>, bool)| match handle {
+            // Whatever one that was told to hurry says by now, it is late.
+            Some(handle) if !given_up => handle.try_join().unwrap_or_else(|_| late()),
+            _ => late(),
         };
-        Ok(handles.into_iter().map(|handle| handle.map_or_else(late, end)).collect())
+        Ok(handles.into_iter().zip(given_up).map(end).collect())
     }
 
     /// Runs these tasks and returns the result of the first that succeeds: that does not panic. The
