@@ -2,10 +2,9 @@
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use lexopt::{Arg, Error, Parser, ValueExt};
-use lockwork::pool::RejectionPolicy;
+use lockwork::pool::{RejectionPolicy, sizing};
 
 const VERSION: &str = concat!("textstat ", env!("CARGO_PKG_VERSION"), "\n");
 const HELP: &str = "\
@@ -13,7 +12,7 @@ Counts files, bytes, lines and words on a bounded thread pool.
 
 Usage: textstat [OPTION]... [PATH]...
 
-  --threads N   worker threads, 1 to 1024 (default: one per CPU)
+  --threads N   worker threads at most, 1 to 1024 (default: one per CPU)
   --queue N     tasks that may wait, 1 to 1048576 (default: 64)
   --policy P    when the queue is full: 'caller-runs' (default) and 'abort' have the walker count
                 the file, 'abort' after the pool gave the task back; 'block' has it wait for room
@@ -47,7 +46,8 @@ pub(crate) struct Options {
 
 pub(crate) fn parse(mut parser: Parser) -> Result<Request, Error> {
     let (mut paths, mut check, mut policy) = (Vec::new(), false, RejectionPolicy::CallerRuns);
-    let cpus = thread::available_parallelism().map_or(1, usize::from);
+    // What the quota of a container pays for, not only what the machine has.
+    let cpus = sizing::parallelism().get();
     let (mut threads, mut queue, mut top) = (cpus.min(1024), 64, 10);
     while let Some(arg) = parser.next()? {
         match arg {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use lockwork::pool::{BuildError, ThreadPool};
+use lockwork::pool::{BuildError, Prestart, ThreadPool};
 
 use crate::args::{Options, Request};
 use crate::count::{Stats, Tally, count_file};
@@ -65,6 +65,8 @@ struct Work {
     refused: u64,
     panicked: u64,
     longest_queue: u64,
+    /// Threads that were started: as many as were needed.
+    threads: u64,
 }
 
 /// Walks the tree on this thread and counts on the threads of a pool.
@@ -72,6 +74,7 @@ fn count_pooled(options: &Options, bar: &ProgressBar) -> Result<(Tally, Work), B
     let pool = ThreadPool::builder()
         .name("textstat")
         .threads(options.threads)
+        .prestart(Prestart::None) // three files need no more than three threads
         .queue_capacity(options.queue)
         .rejection(options.policy)
         .build()?;
@@ -80,6 +83,7 @@ fn count_pooled(options: &Options, bar: &ProgressBar) -> Result<(Tally, Work), B
 
     walk::walk(options, &stats, |path, named| {
         let stats = Arc::clone(&stats);
+        // A pointer, a path and a flag: it lies in the queue as it is, without an allocation.
         let task = move || stats.add(count_file(&path, named));
         // Only this thread makes the queue longer, so it is longest when the next task arrives.
         let queued = pool.queued();
@@ -90,8 +94,10 @@ fn count_pooled(options: &Options, bar: &ProgressBar) -> Result<(Tally, Work), B
 
     pool.shutdown();
     pool.await_termination();
+    let seen = pool.snapshot();
     work.panicked += pool.panicked();
-    work.by_walker = pool.snapshot().caller_ran + work.refused;
+    work.by_walker = seen.caller_ran + work.refused;
+    work.threads = seen.spawns;
     drop(pool);
     let stats = Arc::into_inner(stats).expect("a task that has ended holds nothing");
     Ok((stats.finish(), work))

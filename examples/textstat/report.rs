@@ -15,7 +15,8 @@ pub(crate) fn render(options: &Options, tally: &Tally, work: &Work, time: Durati
     let mut text: String = NAMES.iter().zip(tally.numbers).map(|(s, n)| row(s, n, "")).collect();
     text += &row("different words", tally.table.len() as u64, "");
     text += &format!("{:>42}\n\n", speed(tally, time));
-    let how = format!("on {} threads, policy {:?}", options.threads, options.policy);
+    let how =
+        format!("on {} of {} threads, policy {:?}", work.threads, options.threads, options.policy);
     text += &row("tasks", work.tasks, &how);
     text += &row("run by the walker", work.by_walker, "when the queue was full");
     text += &row("refused, given back", work.refused, "only by policy Abort");

@@ -309,6 +309,41 @@ impl<T> CancelOnDrop<T> {
     }
 }
 
+/// As the handle in it: so a future that is dropped while it waits for a task, by a timeout or
+/// because another was ready first, takes the task with it.
+///
+/// # Panics
+///
+/// A poll after the result was given out panics.
+///
+/// ```
+/// use std::future::Future;
+/// use std::pin::pin;
+/// use std::task::{Context, Poll, Waker};
+///
+/// let pool = lockwork::pool::ThreadPool::builder().threads(1).build()?;
+/// let mut task = pin!(pool.submit(|| 5).unwrap().cancel_on_drop());
+/// let mut context = Context::from_waker(Waker::noop());
+/// let five = loop {
+///     match task.as_mut().poll(&mut context) {
+///         Poll::Ready(result) => break result.unwrap(),
+///         Poll::Pending => std::thread::yield_now(),
+///     }
+/// };
+/// assert_eq!(five, 5);
+/// # Ok::<(), lockwork::pool::BuildError>(())
+/// ```
+impl<T> Future for CancelOnDrop<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.handle {
+            Some(handle) => Pin::new(handle).poll(context),
+            None => unreachable!("taken only by `into_inner`"),
+        }
+    }
+}
+
 impl<T> Drop for CancelOnDrop<T> {
     fn drop(&mut self) {
         if let Some(handle) = &self.handle {

@@ -1,8 +1,13 @@
 //! Tasks that do nothing, so that what is left is the pool.
+//!
+//! Where results do not matter, not even a count is kept: one that all threads share would cost as
+//! much as a task. All these pools start tasks in the order in which they came from outside, so when
+//! the last of each producer has run, of those before it at most one per thread is left.
 
 use crate::harness::sample::Sample;
 use crate::harness::stage::{Timing, perform};
 use crate::pools::Pools;
+use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
@@ -19,6 +24,20 @@ const DEPTH: u32 = 15;
 pub struct Tasks {
     /// How long.
     pub timing: Timing,
+}
+
+/// Does nothing, with a word that makes it a closure like others.
+fn nothing(word: u64) -> impl FnOnce() + Send + 'static {
+    move || _ = black_box(word)
+}
+
+/// Hands in so many tasks, the last of which counts.
+fn hand_in<P: Pools>(pool: &P, tasks: u64, count: &Arc<Countdown>) {
+    for task in 1..tasks {
+        pool.execute(nothing(task));
+    }
+    let count = count.clone();
+    pool.execute(move || count.one());
 }
 
 /// Counts tasks down, and wakes the thread that waits for the last.
@@ -63,34 +82,30 @@ fn repeat(timing: &Timing, per_round: u64, mut round: impl FnMut() + Send) -> Sa
 #[must_use]
 pub fn execute<P: Pools>(cell: &Tasks) -> Sample {
     let pool = P::new();
-    repeat(&cell.timing, TASKS, || {
-        let count = Countdown::new(TASKS);
-        for _ in 0..TASKS {
-            let count = count.clone();
-            pool.execute(move || count.one());
-        }
+    let sample = repeat(&cell.timing, TASKS, || {
+        let count = Countdown::new(1);
+        hand_in(&pool, TASKS, &count);
         count.wait();
-    })
+    });
+    pool.assert_fair();
+    sample
 }
 
 /// Four threads do so at once.
 #[must_use]
 pub fn execute_from_four<P: Pools>(cell: &Tasks) -> Sample {
     let pool = P::new();
-    repeat(&cell.timing, TASKS, || {
-        let count = Countdown::new(TASKS);
+    let sample = repeat(&cell.timing, TASKS, || {
+        let count = Countdown::new(4);
         thread::scope(|s| {
             for _ in 0..4 {
-                s.spawn(|| {
-                    for _ in 0..TASKS / 4 {
-                        let count = count.clone();
-                        pool.execute(move || count.one());
-                    }
-                });
+                s.spawn(|| hand_in(&pool, TASKS / 4, &count));
             }
         });
         count.wait();
-    })
+    });
+    pool.assert_fair();
+    sample
 }
 
 /// One thread hands in many tasks, and joins each.
@@ -101,20 +116,24 @@ pub fn execute_from_four<P: Pools>(cell: &Tasks) -> Sample {
 #[must_use]
 pub fn submit_and_join<P: Pools>(cell: &Tasks) -> Sample {
     let pool = P::new();
-    repeat(&cell.timing, TASKS, || {
+    let sample = repeat(&cell.timing, TASKS, || {
         let handles: Vec<_> = (0..TASKS).map(|i| pool.submit(move || i)).collect();
         let sum: u64 = handles.into_iter().map(P::join).sum();
         assert_eq!(sum, TASKS * (TASKS - 1) / 2, "{}", P::NAME);
-    })
+    });
+    pool.assert_fair();
+    sample
 }
 
 /// One task at a time, while the pool has nothing else to do.
 #[must_use]
 pub fn round_trip<P: Pools>(cell: &Tasks) -> Sample {
     let pool = P::new();
-    repeat(&cell.timing, 1, || {
+    let sample = repeat(&cell.timing, 1, || {
         assert_eq!(P::join(pool.submit(|| 7)), 7);
-    })
+    });
+    pool.assert_fair();
+    sample
 }
 
 /// Tasks that hand in two others each: a tree of 65,535.
@@ -141,5 +160,6 @@ pub fn tree<P: Pools>(cell: &Tasks) -> Sample {
     while Arc::strong_count(&pool) > 1 {
         thread::yield_now();
     }
+    pool.assert_fair();
     sample
 }
