@@ -126,6 +126,23 @@ fn main() -> Result<(), Box<dyn Error>> {
             refused += u32::from(answer.await?.is_err());
         }
         println!("{refused} of 7 were refused at once");
+
+        // All of them at once, when a client hangs up.
+        let hung_up = CancelToken::new();
+        let asked = [(); 2].map(|()| {
+            let (pool, hung_up) = (pool.handle(), hung_up.clone());
+            tokio::spawn(async move { run_with_token(&pool, &hung_up, || slow(100_000)).await })
+        });
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        hung_up.cancel();
+        for answer in asked {
+            println!("stopped by the token after {} of 100000 steps", answer.await??);
+        }
+
+        // A task that needs something from the asynchronous side.
+        let runtime = runtime::Handle::current();
+        let work = move || wait_for(&runtime, tokio::time::sleep(Duration::from_millis(1)));
+        run(&pool, work).await?;
         end(pool).await;
         Ok::<(), Box<dyn Error>>(())
     })?;

@@ -1,7 +1,7 @@
 //! Side by side measurements of lockwork and its peers.
 //!
-//! Peers: std, parking_lot, usync, crossbeam, concurrent-queue, kanal, flume, rtrb, seqlock, and
-//! pthread (with glibc's adaptive mutex).
+//! Peers: std, parking_lot, usync, crossbeam, concurrent-queue, kanal, flume, rtrb, seqlock,
+//! rayon, threadpool, rusty_pool, and pthread (with glibc's adaptive mutex).
 //! All are in one binary and take part in one run; the [`harness`] says how a figure comes about
 //! and when it means something.
 //!
@@ -21,6 +21,7 @@
 //! cargo bench -p lockwork-bench --bench once      # what is made once, and sequence locks
 //! cargo bench -p lockwork-bench --bench queue     # one thread, many, batches, two ends: 15 min
 //! cargo bench -p lockwork-bench --bench segqueue  # queues without a bound: one thread, many
+//! cargo bench -p lockwork-bench --bench pool      # tasks that do nothing, handed in, joined, nested
 //! cargo bench -p lockwork-bench --bench pi        # priority inheritance; as root, its wake-ups
 //! cargo bench -p lockwork-bench --bench micro     # criterion: single-thread fast paths
 //! ```
@@ -41,8 +42,13 @@
 //!
 //! ```sh
 //! cargo run --release -p lockwork-bench --bin count-instructions  # single-steps each fast path
+//! cargo run --release -p lockwork-bench --bin pool-costs          # allocations per task; an idle pool
 //! bash benches/futex-calls.sh                                     # futex calls per schedule
 //! ```
+//!
+//! # Neighbours
+//!
+//! `examples/` has rayon on the threads of a pool, and a pool under tokio; they have tests.
 //!
 //! # Layout
 //!

@@ -5,13 +5,15 @@
 //! the last of each producer has run, of those before it at most one per thread is left.
 
 use crate::harness::sample::Sample;
-use crate::harness::stage::{Timing, perform};
+use crate::harness::stage::{Performance, Timing};
+use crate::harness::usage::Usage;
 use crate::pools::Pools;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 /// Tasks at a time.
 const TASKS: u64 = 50_000;
@@ -66,16 +68,23 @@ impl Countdown {
     }
 }
 
-fn repeat(timing: &Timing, per_round: u64, mut round: impl FnMut() + Send) -> Sample {
-    let round = std::sync::Mutex::new(&mut round);
-    let (performance, _) = perform(timing, 1, |_, seat| {
-        let mut round = round.lock().expect("one thread");
-        while seat.proceed() {
+/// Goes on for the time that `timing` says, and then to the end of a round: a round is no small part
+/// of that time, and one that is cut off would be missing. What it costs is what all threads of the
+/// process have used, those of the pool too.
+fn repeat(timing: &Timing, per_round: u64, mut round: impl FnMut()) -> Sample {
+    let mut until = |length: Duration| {
+        let (start, before) = (Instant::now(), Usage::of_this_process());
+        let mut rounds = 0;
+        while rounds == 0 || start.elapsed() < length {
             round();
-            seat.count(per_round);
+            rounds += 1;
         }
-    });
-    Sample::of_crew(&performance)
+        let usage = Usage::of_this_process() - before;
+        let counts = vec![vec![rounds * per_round]];
+        Performance { seconds: start.elapsed().as_secs_f64(), counts, usage }
+    };
+    until(timing.warm_up);
+    Sample::of_crew(&until(timing.window * timing.windows))
 }
 
 /// One thread hands in many tasks, and waits for the last.
