@@ -3,8 +3,8 @@
 //! `cargo run --release -p lockwork-bench --example rayon_on_pool`
 //!
 //! * [`rayon_on`] has rayon run on threads of ours: with their names, attributes, signal mask and
-//!   hooks, and with an end. A pool of rayon's that is dropped tells its threads to go, and does not
-//!   wait for them; here, `await_termination` has joined them.
+//!   hooks, and with an end. A pool of rayon's that is dropped tells its threads to go, and does
+//!   not wait for them; here, `await_termination` has joined them.
 //! * [`join_in_rayon`] waits in a job of rayon's for a task of a pool: by working on other jobs. So
 //!   files, sockets and locks go to a bounded pool, and rayon's threads, one per core, compute.
 
@@ -108,6 +108,11 @@ mod tests {
     use std::sync::mpsc::channel;
 
     #[test]
+    fn it_runs_to_its_end() {
+        main().unwrap();
+    }
+
+    #[test]
     fn jobs_run_on_the_threads_of_the_pool() {
         let pool = threads_for_rayon("ours", 2).unwrap();
         let rayon = rayon_on(&pool, 2).unwrap();
@@ -141,7 +146,7 @@ mod tests {
     #[test]
     fn a_pool_without_so_many_threads_says_so_and_keeps_none_busy() {
         let pool = threads_for_rayon("few", 2).unwrap();
-        let error = rayon_on(&pool, 3).err().expect("there are but two");
+        let error = rayon_on(&pool, 3).expect_err("there are but two");
         assert!(error.to_string().contains("pool \"few\" is full"), "{error}");
         pool.wait_idle(); // those that rayon had got have gone home
         assert_eq!(rayon_on(&pool, 2).unwrap().current_num_threads(), 2);

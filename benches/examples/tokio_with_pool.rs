@@ -91,6 +91,14 @@ fn slow(steps: u32) -> u32 {
     (0..steps).take_while(|_| !token.wait_for(Duration::from_millis(1))).count() as u32
 }
 
+/// Waits until nothing is queued or runs. What was taken back keeps its place until a thread comes
+/// by.
+async fn quiet(pool: &PoolHandle) {
+    while pool.queued() + pool.snapshot().active > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 fn one_thread() -> std::io::Result<Runtime> {
     runtime::Builder::new_current_thread().enable_time().build()
 }
@@ -102,11 +110,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         let ask = |steps| {
             let pool = pool.handle();
             tokio::spawn(async move {
-                timeout(Duration::from_millis(30), run(&pool, move || slow(steps))).await
+                timeout(Duration::from_millis(500), run(&pool, move || slow(steps))).await
             })
         };
-        // More than the pool has room for, and every fourth takes too long.
-        let asked: Vec<_> = (1..=40).map(|n| ask(if n % 4 == 0 { 1_000 } else { 2 })).collect();
+        // More than the pool has room for; and two take too long.
+        let asked: Vec<_> = (1..=40).map(|n| ask(if n % 20 == 0 { 100_000 } else { 2 })).collect();
         let (mut done, mut late) = (0, 0);
         for answer in asked {
             match answer.await? {
@@ -115,6 +123,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
         println!("{done} were done in time, {late} given up and taken back");
+        quiet(&pool).await;
         let busy = (0..7).map(|_| {
             tokio::spawn({
                 let pool = pool.handle();
@@ -126,6 +135,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             refused += u32::from(answer.await?.is_err());
         }
         println!("{refused} of 7 were refused at once");
+        quiet(&pool).await;
 
         // All of them at once, when a client hangs up.
         let hung_up = CancelToken::new();
@@ -141,7 +151,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
         // A task that needs something from the asynchronous side.
         let runtime = runtime::Handle::current();
-        let work = move || wait_for(&runtime, tokio::time::sleep(Duration::from_millis(1)));
+        let pause = async { tokio::time::sleep(Duration::from_millis(1)).await };
+        let work = move || wait_for(&runtime, pause);
         run(&pool, work).await?;
         end(pool).await;
         Ok::<(), Box<dyn Error>>(())
@@ -158,6 +169,11 @@ mod tests {
     use std::sync::mpsc::{Receiver, Sender, channel};
     use std::sync::{Arc, Mutex};
     use std::thread;
+
+    #[test]
+    fn it_runs_to_its_end() {
+        main().unwrap();
+    }
 
     /// A pool with one thread and room for one task.
     fn small_pool() -> ThreadPool {

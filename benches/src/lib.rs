@@ -21,7 +21,7 @@
 //! cargo bench -p lockwork-bench --bench once      # what is made once, and sequence locks
 //! cargo bench -p lockwork-bench --bench queue     # one thread, many, batches, two ends: 15 min
 //! cargo bench -p lockwork-bench --bench segqueue  # queues without a bound: one thread, many
-//! cargo bench -p lockwork-bench --bench pool      # tasks that do nothing, handed in, joined, nested
+//! cargo bench -p lockwork-bench --bench pool      # tasks that do nothing, joined, in a tree
 //! cargo bench -p lockwork-bench --bench pi        # priority inheritance; as root, its wake-ups
 //! cargo bench -p lockwork-bench --bench micro     # criterion: single-thread fast paths
 //! ```
@@ -42,7 +42,7 @@
 //!
 //! ```sh
 //! cargo run --release -p lockwork-bench --bin count-instructions  # single-steps each fast path
-//! cargo run --release -p lockwork-bench --bin pool-costs          # allocations per task; an idle pool
+//! cargo run --release -p lockwork-bench --bin pool-costs          # allocations, an idle pool
 //! bash benches/futex-calls.sh                                     # futex calls per schedule
 //! ```
 //!

@@ -26,8 +26,8 @@ pub trait Pools: Send + Sync + 'static {
     /// Waits for the result.
     fn join(handle: Self::Handle) -> u64;
 
-    /// Panics if a task was not run by one of the threads for its own sake, but by whoever handed it
-    /// in or waited for it, which would compare something else. To be called at the end.
+    /// Panics if a task was not run by one of the threads for its own sake, but by whoever handed
+    /// it in or waited for it, which would compare something else. To be called at the end.
     fn assert_fair(&self) {}
 }
 

@@ -1,9 +1,9 @@
 //! The server: an accepting thread, a bounded pool, and connections that answer for themselves.
 //!
-//! A client is told "ready" when a worker has time for it, sends a number, and gets as an answer how
-//! many primes are below. Or it is told "busy", and may come again. The server speaks first so that
-//! nobody is turned away with a request on the way: to close a connection with unread bytes resets
-//! it, which may overtake the answer.
+//! A client is told "ready" when a worker has time for it, sends a number, and gets as an answer
+//! how many primes are below. Or it is told "busy", and may come again. The server speaks first so
+//! that nobody is turned away with a request on the way: to close a connection with unread bytes
+//! resets it, which may overtake the answer.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,8 +1,8 @@
 //! Tasks that do nothing, so that what is left is the pool.
 //!
 //! Where results do not matter, not even a count is kept: one that all threads share would cost as
-//! much as a task. All these pools start tasks in the order in which they came from outside, so when
-//! the last of each producer has run, of those before it at most one per thread is left.
+//! much as a task. All these pools start tasks in the order in which they came from outside, so
+//! when the last of each producer has run, of those before it at most one per thread is left.
 
 use crate::harness::sample::Sample;
 use crate::harness::stage::{Performance, Timing};
@@ -68,9 +68,9 @@ impl Countdown {
     }
 }
 
-/// Goes on for the time that `timing` says, and then to the end of a round: a round is no small part
-/// of that time, and one that is cut off would be missing. What it costs is what all threads of the
-/// process have used, those of the pool too.
+/// Goes on for the time that `timing` says, and then to the end of a round: a round is no small
+/// part of that time, and one that is cut off would be missing. What it costs is what all threads
+/// of the process have used, those of the pool too.
 fn repeat(timing: &Timing, per_round: u64, mut round: impl FnMut()) -> Sample {
     let mut until = |length: Duration| {
         let (start, before) = (Instant::now(), Usage::of_this_process());

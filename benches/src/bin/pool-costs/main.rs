@@ -153,9 +153,10 @@ fn costs<P: Pools>() -> io::Result<Costs> {
 }
 
 type Ours = Bounded<65_536>;
+type Count = fn() -> io::Result<Costs>;
 
 fn main() -> ExitCode {
-    let all: [(&str, fn() -> io::Result<Costs>); 4] = [
+    let all: [(&str, Count); 4] = [
         (Ours::NAME, costs::<Ours>),
         (rayon::ThreadPool::NAME, costs::<rayon::ThreadPool>),
         (Threadpool::NAME, costs::<Threadpool>),
@@ -170,12 +171,12 @@ fn main() -> ExitCode {
         "processor time",
     ]);
     let mut ours = None;
-    for (name, costs) in all {
+    for (name, count) in all {
         // What the peers before have left behind: their threads may take a while to end.
         while of_the_others().is_ok_and(|others| others.threads > 0) {
             thread::sleep(Duration::from_millis(1));
         }
-        let costs = match costs() {
+        let costs = match count() {
             Ok(costs) => costs,
             Err(error) => {
                 eprintln!("not available: {name}: {error}");
