@@ -158,7 +158,8 @@ impl<T> JoinHandle<T> {
     ///     joiner.join().unwrap().expect_err("the task waits for its own token")
     /// });
     /// gave_up.cancel();
-    /// gave_up.join().unwrap();
+    /// // It ends, whether it had begun or not.
+    /// let _ = gave_up.join();
     /// # Ok::<(), lockwork::pool::BuildError>(())
     /// ```
     #[doc(alias("interrupt", "InterruptedException"))]

@@ -62,7 +62,7 @@ use super::shared::Shared;
 use crate::cancel::{CancelCallback, CancelToken};
 use crate::primitive::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::primitive::{Deadline, Futex, Private, UnsafeCell, Wait, WaitWord};
-use crate::primitive::{fork_epoch, mutant, ord};
+use crate::primitive::{fork_epoch, mutant, ord, spin_loop, tuning, yield_now};
 use crate::raw::{Found, Waitable};
 use crate::sync::OnceLock;
 
@@ -113,6 +113,11 @@ pub(super) enum Finished<T> {
     Panic(Payload),
     Cancelled(CancelReason),
 }
+
+/// How often a joiner looks before it sleeps: with pauses that double, a microsecond or two in all,
+/// and then with its core given away, which is when the worker runs if they share one.
+const PAUSES: u32 = tuning(6, 0);
+const YIELDS: u32 = tuning(4, 0);
 
 enum Cell<F, T> {
     Closure(F),
@@ -330,9 +335,29 @@ impl State {
         self.token.get_or_init(make)
     }
 
+    /// Looks for a moment whether the task is done, and gives the core away.
+    fn is_done_soon(&self) -> bool {
+        let (mut pauses, mut yields) = (0, 0);
+        while !self.is_done() {
+            if pauses < PAUSES {
+                (0..1 << pauses).for_each(|_| spin_loop());
+                pauses += 1;
+            } else if yields < YIELDS {
+                yields += 1;
+                yield_now();
+            } else {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Sleeps until the task is done; `false` if `deadline` passed first, or if this process cannot
     /// run it.
     pub(super) fn wait(&self, deadline: Deadline) -> bool {
+        if self.is_done_soon() {
+            return true;
+        }
         loop {
             if self.is_done() {
                 return true;

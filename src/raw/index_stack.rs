@@ -386,7 +386,7 @@ impl<T, A: Arena<T>> IndexStack<T, A> {
         self.set_link(bottom, list.name(seen));
         // Release, Acquire: rows b, a.
         let [success, failure] =
-            [ord!("index_stack.b", Release), ord!("index_stack.a/put-again", Acquire)];
+            [ord!("index_stack.b", Release), ord!("index_stack.a/put", Acquire)];
         list.compare_exchange(seen, list.replace(seen, step, top), success, failure)
     }
 

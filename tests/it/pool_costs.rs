@@ -33,6 +33,8 @@ fn forbid_all_but(allowed: &[libc::c_long]) {
     if cfg!(lockwork_chaos) {
         all.push(libc::SYS_sched_yield);
     }
+    // The harness's own thread, which waits for this one, may be on its way to sleep.
+    until_asleep(std::process::id(), None);
     if !seccomp::forbid_all_but(&all) {
         leave(NO_SECCOMP);
     }

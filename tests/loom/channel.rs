@@ -270,6 +270,9 @@ fn disconnected_sees_all_senders() {
         });
         assert_eq!(receiver.recv(), Err(RecvError));
         let seen = (done[0].get(), done[1].get());
+        // What this does to the words of those that wait makes the explorer stop the last sender
+        // among its own steps there, and not only at their end.
+        drop(receiver);
         senders.into_iter().for_each(join);
         seen
     });

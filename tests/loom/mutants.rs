@@ -318,8 +318,6 @@ const MUTANTS: &[Row] = &[
     Row("index_stack.a/len", "more nodes were emptied than taken", "stack::length_is_one_that_was"),
     Row("index_stack.a/put", "a link is made of a word that was not seen whole",
         "stack::batch_while_another_grows"),
-    Row("index_stack.a/put-again", "the same of one that won a race",
-        "stack::batch_while_another_grows"),
     Row("index_stack.b", "a push does not publish", "stack::hand_over"),
     Row("index_stack.c", "a link does not publish the node that it names",
         "stack::batch_while_it_grows"),

@@ -69,7 +69,7 @@ fn block_waits_for_room() {
 
 #[test]
 fn two_workers() {
-    Explore::new("pool, two workers").preemptions(1).at_least(1_000).run(&[2], || {
+    Explore::new("pool, two workers").preemptions(1).at_least(250).run(&[2], || {
         let pool = pool(2, 2, RejectionPolicy::Abort);
         let ran = Arc::new(AtomicU32::new(0));
         for _ in 0..2 {
@@ -146,7 +146,7 @@ fn cancel_against_run() {
 /// task.
 #[test]
 fn discard_oldest() {
-    Explore::new("pool, discard oldest").preemptions(1).at_least(1_000).run(
+    Explore::new("pool, discard oldest").preemptions(1).at_least(300).run(
         &[(false, true), (true, true)],
         || {
             let pool = pool(1, 1, RejectionPolicy::DiscardOldest);

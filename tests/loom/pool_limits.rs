@@ -121,7 +121,7 @@ fn idleness_at_the_end() {
 /// A future waits for room as a worker makes some.
 #[test]
 fn a_future_waits_for_room() {
-    Explore::new("pool, future").preemptions(1).at_least(300).run(&[true, false], || {
+    Explore::new("pool, future").preemptions(2).at_least(300).run(&[true, false], || {
         let pool = settled(builder(1, 1));
         pool.execute(|| ()).unwrap();
         let bell = Bell::new();
@@ -236,7 +236,7 @@ fn cancel_against_start_against_drain() {
 #[test]
 fn join_against_start() {
     let model = Explore::new("pool, claim").without_strict_wakes().preemptions(1);
-    model.at_least(1_000).run(&[(1, 0), (1, 1)], || {
+    model.at_least(700).run(&[(1, 0), (1, 1)], || {
         let pool = settled(builder(2, 2));
         let (inner, watched) = (pool.handle(), Watched::new(0));
         let outer = pool.submit(move || {
