@@ -270,12 +270,38 @@ fn disconnected_sees_all_senders() {
         });
         assert_eq!(receiver.recv(), Err(RecvError));
         let seen = (done[0].get(), done[1].get());
-        // What this does to the words of those that wait makes the explorer stop the last sender
-        // among its own steps there, and not only at their end.
-        drop(receiver);
         senders.into_iter().for_each(join);
         seen
     });
+}
+
+/// Whoever is told that there are no receivers sees what each of them did before it went. A push
+/// that finds the end has no fence after its look, which in the model would hide a weaker count.
+#[test]
+fn disconnected_sees_all_receivers() {
+    Explore::new("channel, two receivers go").preemptions(2).at_least(10).run(
+        &[None, Some((1, 2))],
+        || {
+            let (sender, receiver) = ends();
+            let done = [Watched::new(0), Watched::new(0)];
+            let receivers = [(0, receiver.clone()), (1, receiver)].map(|(n, receiver)| {
+                let done = done[n].clone();
+                thread::spawn(move || {
+                    done.set(n as u32 + 1);
+                    drop(receiver);
+                })
+            });
+            let seen = match sender.try_send(7) {
+                Err(TrySendError::Disconnected(_)) => Some((done[0].get(), done[1].get())),
+                sent => {
+                    sent.unwrap();
+                    None
+                }
+            };
+            receivers.into_iter().for_each(join);
+            seen
+        },
+    );
 }
 
 /// A sender that sleeps when the last receiver goes, and the value that was there.

@@ -121,16 +121,17 @@ fn idleness_at_the_end() {
 /// A future waits for room as a worker makes some.
 #[test]
 fn a_future_waits_for_room() {
-    Explore::new("pool, future").preemptions(2).at_least(300).run(&[true, false], || {
+    let model = Explore::new("pool, future").without_strict_wakes().preemptions(2);
+    model.at_least(300).run(&[true, false], || {
         let pool = settled(builder(1, 1));
         pool.execute(|| ()).unwrap();
         let bell = Bell::new();
         let waker = Waker::from(bell.clone());
         let mut context = Context::from_waker(&waker);
-        let mut submission = pin!(pool.submit_async(|| 5));
+        let mut submission = pin!(pool.submit_async(|| ()));
         match submission.as_mut().poll(&mut context) {
             Poll::Ready(task) => {
-                assert_eq!(task.unwrap().join().unwrap(), 5);
+                task.unwrap().detach();
                 true
             }
             Poll::Pending => {
@@ -138,7 +139,7 @@ fn a_future_waits_for_room() {
                 let Poll::Ready(task) = submission.poll(&mut context) else {
                     panic!("there is room, and nobody else to take it")
                 };
-                assert_eq!(task.unwrap().join().unwrap(), 5);
+                task.unwrap().detach();
                 false
             }
         }

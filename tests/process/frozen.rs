@@ -165,7 +165,7 @@ fn frozen<Q: Queue>(inside: Inside, before: usize, lock_free: bool) -> Outcome {
             _ => stop_at / 2, // in a loop over all places of a segment
         };
     }
-    assert!(stop_at > 20, "{stop_at} instructions make no operation");
+    assert!(stop_at > 10, "{stop_at} instructions make no operation");
     assert_eq!(stopped_others == 0, lock_free, "stopped the others at {stopped_others} places");
     Outcome::Passed
 }
