@@ -70,15 +70,15 @@ impl Subject for Queue {
 
 #[test]
 fn two_threads() {
-    Histories::of(scaled(20_000)).threads(2).calls(5).accept::<Queue>();
+    Histories::of(scaled(40_000)).threads(2).calls(5).accept::<Queue>();
 }
 
 #[test]
 fn three_threads() {
-    Histories::of(scaled(20_000)).accept::<Queue>();
+    Histories::of(scaled(7_000)).accept::<Queue>();
 }
 
 #[test]
 fn four_threads() {
-    Histories::of(scaled(10_000)).threads(4).calls(3).accept::<Queue>();
+    Histories::of(scaled(3_000)).threads(4).calls(3).accept::<Queue>();
 }
