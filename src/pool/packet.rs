@@ -337,13 +337,13 @@ impl State {
 
     /// Looks for a moment whether the task is done, and gives the core away.
     fn is_done_soon(&self) -> bool {
-        let (mut pauses, mut yields) = (0, 0);
+        let (mut pauses, mut yields) = (PAUSES, YIELDS);
         while !self.is_done() {
-            if pauses < PAUSES {
-                (0..1 << pauses).for_each(|_| spin_loop());
-                pauses += 1;
-            } else if yields < YIELDS {
-                yields += 1;
+            if pauses > 0 {
+                (0..1 << (PAUSES - pauses)).for_each(|_| spin_loop());
+                pauses -= 1;
+            } else if yields > 0 {
+                yields -= 1;
                 yield_now();
             } else {
                 return false;
