@@ -424,7 +424,7 @@ impl Shared {
     /// Tells of a task that was queued, if somebody has to be told.
     #[inline]
     pub(super) fn signal(self: &Arc<Self>) {
-        // SeqCst: row a.
+        // SeqCst: row a; this look is not done before the push is there for all.
         if needs_help(self.crew.duty.load_total(ord!("crew.a", SeqCst))) {
             self.help(true);
         }
@@ -548,7 +548,7 @@ impl Shared {
     /// Counts a submission that relies on a worker, and sees to it that there is one.
     pub(super) fn begin_submission(self: &Arc<Self>) -> Result<(), io::Error> {
         self.crew.in_flight.fetch_add_total(1, ord!("crew.c", SeqCst)); // SeqCst: row c.
-        // SeqCst: row d.
+        // SeqCst: row d; this look is not done before the count is there for all.
         if self.crew.duty.load_total(ord!("crew.d", SeqCst)) & EMPTY == 0 {
             return Ok(());
         }
@@ -560,7 +560,7 @@ impl Shared {
     }
 
     pub(super) fn end_submission(&self) {
-        // SeqCst: row c.
+        // SeqCst: row c; the count does not fall before the push is there for all.
         self.crew.in_flight.fetch_add_total(1_u64.wrapping_neg(), ord!("crew.c", SeqCst));
     }
 

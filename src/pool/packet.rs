@@ -46,6 +46,9 @@
 //! publisher whose swap comes before finds its way into that value, so there is no sleep; one that
 //! comes after sees WAITER and wakes. With a waker it is the same: either the publisher's swap
 //! finds WAKER set, or setting it finds the task DONE.
+//!
+//! Before all that a joiner looks for a moment (row b), and gives its core away a few times: a look
+//! owes nothing to anybody, so none of them can be missed.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;

@@ -68,7 +68,7 @@ impl Room {
     /// Room was made for one task.
     #[inline]
     pub(super) fn made(&self) {
-        // SeqCst: row a.
+        // SeqCst: row a; this look is not done before the pop is there for all.
         if self.waiting.0.load_total(ord!("room.a", SeqCst)) != 0 {
             self.wake_one();
         }
