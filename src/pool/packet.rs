@@ -47,8 +47,8 @@
 //! comes after sees WAITER and wakes. With a waker it is the same: either the publisher's swap
 //! finds WAKER set, or setting it finds the task DONE.
 //!
-//! Before all that a joiner looks for a moment (row b), and gives its core away a few times: a look
-//! owes nothing to anybody, so none of them can be missed.
+//! Before all that a joiner looks for a moment (row b), and gives its core away a few times
+//! (`Looks`): a look owes nothing to anybody, so none of them can be missed.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -64,8 +64,8 @@ use super::runner::Runner;
 use super::shared::Shared;
 use crate::cancel::{CancelCallback, CancelToken};
 use crate::primitive::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use crate::primitive::{Deadline, Futex, Private, UnsafeCell, Wait, WaitWord};
-use crate::primitive::{fork_epoch, mutant, ord, spin_loop, tuning, yield_now};
+use crate::primitive::{Deadline, Futex, Looks, Private, UnsafeCell, Wait, WaitWord};
+use crate::primitive::{fork_epoch, mutant, ord};
 use crate::raw::{Found, Waitable};
 use crate::sync::OnceLock;
 
@@ -116,11 +116,6 @@ pub(super) enum Finished<T> {
     Panic(Payload),
     Cancelled(CancelReason),
 }
-
-/// How often a joiner looks before it sleeps: with pauses that double, a microsecond or two in all,
-/// and then with its core given away, which is when the worker runs if they share one.
-const PAUSES: u32 = tuning(6, 0);
-const YIELDS: u32 = tuning(4, 0);
 
 enum Cell<F, T> {
     Closure(F),
@@ -338,32 +333,16 @@ impl State {
         self.token.get_or_init(make)
     }
 
-    /// Looks for a moment whether the task is done, and gives the core away.
-    fn is_done_soon(&self) -> bool {
-        let (mut pauses, mut yields) = (PAUSES, YIELDS);
-        while !self.is_done() {
-            if pauses > 0 {
-                (0..1 << (PAUSES - pauses)).for_each(|_| spin_loop());
-                pauses -= 1;
-            } else if yields > 0 {
-                yields -= 1;
-                yield_now();
-            } else {
-                return false;
-            }
-        }
-        true
-    }
-
     /// Sleeps until the task is done; `false` if `deadline` passed first, or if this process cannot
     /// run it.
     pub(super) fn wait(&self, deadline: Deadline) -> bool {
-        if self.is_done_soon() {
-            return true;
-        }
+        let mut looks = Looks::new();
         loop {
             if self.is_done() {
                 return true;
+            }
+            if looks.once_more(|| deadline.has_passed()) {
+                continue;
             }
             if self.is_forked() {
                 return false;

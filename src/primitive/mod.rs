@@ -39,6 +39,8 @@ mod counter;
 mod deadline;
 #[cfg(not(all(loom, feature = "loom")))]
 mod identity;
+#[cfg(feature = "alloc")]
+mod looks;
 mod mutants;
 #[cfg(feature = "std")]
 mod per_cpu;
@@ -76,6 +78,8 @@ pub(crate) use cells::Cells;
 #[cfg(feature = "std")]
 pub(crate) use counter::Counter;
 pub use deadline::Deadline;
+#[cfg(feature = "alloc")]
+pub(crate) use looks::Looks;
 #[cfg(lockwork_mutants)]
 pub(crate) use mutants::{chosen, weakened};
 pub(crate) use mutants::{mutant, ord};

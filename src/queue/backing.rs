@@ -43,6 +43,10 @@ pub(super) mod sealed {
         fn len(&self) -> usize;
         fn is_empty(&self) -> bool;
         fn is_full(&self) -> bool;
+        /// How many values were pushed so far. A hint: others may be at it.
+        fn pushed(&self) -> u64;
+        /// How many values were popped so far. A hint, too.
+        fn popped(&self) -> u64;
         /// The number of places, if there is a limit.
         fn bound(&self) -> Option<usize>;
     }
@@ -88,6 +92,14 @@ impl<T> sealed::Backing<T> for ArrayQueue<T> {
     fn bound(&self) -> Option<usize> {
         Some(self.ring.capacity())
     }
+
+    fn pushed(&self) -> u64 {
+        self.ring.pushed()
+    }
+
+    fn popped(&self) -> u64 {
+        self.ring.popped()
+    }
 }
 
 #[cfg(feature = "std")]
@@ -131,5 +143,14 @@ impl<T, R: Reclaim> sealed::Backing<T> for SegQueue<T, R> {
 
     fn bound(&self) -> Option<usize> {
         None
+    }
+
+    /// Nobody asks, as no push waits.
+    fn pushed(&self) -> u64 {
+        0
+    }
+
+    fn popped(&self) -> u64 {
+        self.segments.popped()
     }
 }

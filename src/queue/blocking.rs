@@ -11,8 +11,9 @@ use super::ArrayQueue;
 use super::SegQueue;
 use super::backing::Backing;
 use super::batch::{self, Sink, Source};
+use super::pace::Pace;
 use crate::cancel::CancelToken;
-use crate::primitive::{Deadline, Wait, mutant, settle, spin_loop, tuning, yield_now};
+use crate::primitive::{Deadline, Looks, Wait, mutant, settle};
 use crate::raw::{self, EventCount, Found, Limit, Readiness};
 use crate::sync::{Waitable, waitable};
 
@@ -73,8 +74,11 @@ use crate::sync::{Waitable, waitable};
 /// takes ten milliseconds if there are other threads by then.
 ///
 /// The kernel is entered only to sleep, and to wake somebody who is not on his way already. A
-/// waiter looks a few times and yields twice before it sleeps. Of threads that sleep at one end,
-/// 32,767 are woken; each one beyond these looks by itself every five milliseconds.
+/// waiter looks for a microsecond or two and gives its core away eight times before it sleeps, which
+/// is about as long as it takes to fall asleep and be woken. Where the other side runs ahead of it,
+/// it stays away for about as long at a time, so that the lines of a run of values change cores
+/// once, and not once a value. Of threads that sleep at one end, 32,767 are woken; each one beyond
+/// these looks by itself every five milliseconds.
 ///
 /// # Differences
 ///
@@ -124,31 +128,22 @@ pub struct BlockingQueue<T, Q: Backing<T> = ArrayQueue<T>> {
     not_empty: EventCount,
     /// Producers sleep here; notified by a pop, and by closing.
     not_full: EventCount,
+    consumers: Pace,
+    producers: Pace,
     values: PhantomData<fn(T) -> T>,
 }
 
 impl<T, Q: Backing<T>> UnwindSafe for BlockingQueue<T, Q> {}
 impl<T, Q: Backing<T>> RefUnwindSafe for BlockingQueue<T, Q> {}
 
-/// Looks that a waiter makes before it announces itself, at growing intervals: a few hundred
-/// nanoseconds in all, then two turns for others.
-const LOOKS: u32 = tuning(5, 0);
-const YIELDS: u32 = tuning(2, 0);
-
 /// Looks until that was not in vain, or `limit` is reached: with the last look's answer.
 fn look_until<R>(
     event: &EventCount,
+    mut looks: Looks,
     limit: impl Limit,
     mut look: impl FnMut() -> Option<R>,
 ) -> Option<R> {
-    let mut left = LOOKS + YIELDS;
-    while left > 0 {
-        if left > YIELDS {
-            (0..1_u32 << (LOOKS + YIELDS - left)).for_each(|_| spin_loop());
-        } else {
-            yield_now();
-        }
-        left -= 1;
+    while looks.once_more(|| limit.is_reached()) {
         if let Some(found) = look() {
             return Some(found);
         }
@@ -234,6 +229,8 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
             queue,
             not_empty: EventCount::new(),
             not_full: EventCount::new(),
+            consumers: Pace::new(),
+            producers: Pace::new(),
             values: PhantomData,
         }
     }
@@ -394,12 +391,14 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
         reached: impl FnOnce(L) -> PushErrorReason,
     ) -> Result<(), PushError<T>> {
         let mut value = Some(value);
-        let done = look_until(&self.not_full, limit, || match self.try_push(value.take()?) {
-            Err(refused) if refused.reason == PushErrorReason::Full => {
-                value = Some(refused.value);
-                None
+        let done = look_until(&self.not_full, self.producer_looks(), limit, || {
+            match self.try_push(value.take()?) {
+                Err(refused) if refused.reason == PushErrorReason::Full => {
+                    value = Some(refused.value);
+                    None
+                }
+                done => Some(done),
             }
-            done => Some(done),
         });
         match (done, value) {
             (None, Some(value)) => Err(self.refuse(reached(limit), value)),
@@ -554,7 +553,7 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
         limit: L,
         reached: impl FnOnce(L) -> PopError,
     ) -> Result<T, PopError> {
-        look_until(&self.not_empty, limit, || match self.try_pop() {
+        look_until(&self.not_empty, self.consumer_looks(), limit, || match self.try_pop() {
             Err(PopError::Empty) => None,
             done => Some(done),
         })
@@ -664,9 +663,11 @@ impl<T> BlockingQueue<T> {
         }
         let limit = limit();
         loop {
-            let run = look_until(&self.not_full, limit, || match self.push_run(values) {
-                (0, Err(raw::PushError::Full(()))) => None,
-                run => Some(run),
+            let run = look_until(&self.not_full, self.producer_looks(), limit, || {
+                match self.push_run(values) {
+                    (0, Err(raw::PushError::Full(()))) => None,
+                    run => Some(run),
+                }
             });
             match run {
                 None => {
@@ -847,9 +848,11 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
             done => return done,
         }
         let limit = limit();
-        look_until(&self.not_empty, limit, || match self.try_pop_many(into, max) {
-            Err(PopError::Empty) => None,
-            done => Some(done),
+        look_until(&self.not_empty, self.consumer_looks(), limit, || {
+            match self.try_pop_many(into, max) {
+                Err(PopError::Empty) => None,
+                done => Some(done),
+            }
         })
         .unwrap_or_else(|| Err(reached(limit)))
     }
@@ -944,6 +947,16 @@ impl<T, Q: Backing<T>> BlockingQueue<T, Q> {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.queue.is_full()
+    }
+
+    /// The looks of a producer that found no room.
+    fn producer_looks(&self) -> Looks {
+        self.producers.looks(self.queue.bound(), || self.queue.pushed())
+    }
+
+    /// The looks of a consumer that found nothing.
+    fn consumer_looks(&self) -> Looks {
+        self.consumers.looks(self.queue.bound(), || self.queue.popped())
     }
 
     fn refuse(&self, reason: PushErrorReason, value: T) -> PushError<T> {

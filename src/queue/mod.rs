@@ -17,6 +17,7 @@ mod backing;
 mod batch;
 mod blocking;
 pub mod channel;
+mod pace;
 #[cfg(feature = "std")]
 pub mod reclaim;
 #[cfg(feature = "std")]

@@ -87,16 +87,13 @@ use super::list_lock::{HeldList, ListLock, list_epoch};
 use super::readiness::Readiness;
 use super::{EventCount, Found, Limit};
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
-use crate::primitive::{Futex, Private, UnsafeCell, Wait};
-use crate::primitive::{mutant, ord, settle, spin_loop, tuning};
+use crate::primitive::{Futex, Looks, Private, UnsafeCell, Wait};
+use crate::primitive::{mutant, ord, settle};
 
 const WAITING: u32 = 0;
 const ASLEEP: u32 = 1;
 const DONE: u32 = 2;
 const CLOSED: u32 = 3;
-
-/// Looks at the state before it sleeps: about as long as another core takes to come by.
-const POLLS: u32 = tuning(100, 0);
 
 /// Why nothing changed hands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -380,7 +377,7 @@ impl<T> Rendezvous<T> {
             self.arrivals.notify_one();
         }
         // Nothing unwinds until the node is unlinked.
-        let mut polls = POLLS;
+        let mut looks = Looks::new();
         loop {
             // Acquire: row b.
             match node.state.load(ord!("rendezvous.b", Acquire)) {
@@ -389,10 +386,7 @@ impl<T> Rendezvous<T> {
                 _ if node.epoch != list_epoch() && !mutant!("rendezvous.wait-in-no-list") => {
                     return Err(End::Forked);
                 }
-                WAITING if polls > 0 => {
-                    polls -= 1;
-                    spin_loop();
-                }
+                WAITING if looks.once_more(|| limit.is_reached()) => {}
                 WAITING => {
                     // Relaxed: row c. If it fails, the next look says why.
                     let _ = node.state.compare_exchange(WAITING, ASLEEP, Relaxed, Relaxed);

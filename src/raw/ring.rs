@@ -655,12 +655,20 @@ impl<T> Ring<T> {
     }
 
     /// The number of values that were ever pushed.
-    #[cfg(feature = "std")]
     pub fn pushed(&self) -> u64 {
         // Acquire: whoever has seen what became of a value finds its push counted.
-        let tail = self.tail.load(Acquire) & !CLOSED;
-        let mask = self.one_lap - 1;
-        tail / self.one_lap * self.slots.len() as u64 + (tail & mask)
+        self.number_of(self.tail.load(Acquire) & POSITION)
+    }
+
+    /// The number of values that were ever popped.
+    pub fn popped(&self) -> u64 {
+        self.number_of(self.head.load(Relaxed)) // Relaxed: a hint.
+    }
+
+    /// How many values come before the one at this position.
+    fn number_of(&self, position: u64) -> u64 {
+        let index = position & (self.one_lap - 1);
+        position / self.one_lap * self.slots.len() as u64 + index
     }
 
     /// Whether there is no value at a moment between call and return.

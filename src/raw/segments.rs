@@ -377,6 +377,14 @@ impl<T, R: Reclaim> Segments<T, R> {
         }
     }
 
+    /// The number of values that were popped, or a little less. A hint.
+    pub fn popped(&self) -> u64 {
+        let guard = R::quick().unwrap_or_else(R::enter);
+        let segment = unmarked(R::protect(&guard, self.first.beside()));
+        // SAFETY: protected, and neither null nor `END`.
+        if segment.is_null() { 0 } else { unsafe { Ref::<T>::new(segment) }.front() }
+    }
+
     /// Whether there is no value at this moment, nor anybody who is about to push one.
     pub fn is_empty(&self) -> bool {
         loop {
