@@ -223,6 +223,7 @@ primitive::export_model!(
     crate::raw::Slot,
     crate::raw::reclaim::Bin,
     crate::raw::reclaim::Header,
+    crate::raw::reclaim::End,
     crate::raw::reclaim::Keep,
 );
 

@@ -41,8 +41,8 @@ pub(crate) fn fence(order: Ordering) {
 #[cfg(feature = "std")]
 #[inline]
 pub(crate) fn signal_fence() {
-    // AcqRel: no store moves over it, either way. The processor keeps its own order for itself.
-    core::sync::atomic::compiler_fence(Ordering::AcqRel);
+    // SeqCst: nothing moves over it, either way. The processor keeps its own order for itself.
+    core::sync::atomic::compiler_fence(Ordering::SeqCst);
 }
 
 /// A number that no other thread of this process has: the kernel's, a system call each time, as

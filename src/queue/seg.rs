@@ -31,9 +31,9 @@ use crate::raw::{PushError, Segments};
 /// # Memory
 ///
 /// A segment takes 8 KiB for values of up to eight bytes; for larger ones it has fewer places, but
-/// at least 32. The queue keeps up to two spare segments, and up to two that wait for the moment
-/// at which nobody can be looking at them; with those in use, a short queue has three or four.
-/// Each thread that is stopped inside an operation keeps at most a few more from being used again,
+/// at least 32. The queue keeps up to two spare segments, and a few that wait for the moment at
+/// which nobody can be looking at them; with those in use, a short queue has three or four. Each
+/// thread that is stopped inside an operation keeps at most a few more from being used again,
 /// however many values pass by. See [`reclaim`](super::reclaim) for how that is known.
 ///
 /// # Memory ordering
@@ -49,7 +49,8 @@ use crate::raw::{PushError, Segments};
 /// allocator has to work in the child as well; those of glibc and musl do.)
 ///
 /// A `pop` may be called in a signal handler, whatever it has interrupted, but for its `T`'s own
-/// sake and a first use by the thread, which allocates. A `push` may allocate.
+/// sake, a first use by the thread, which allocates, and a queue that was long, of which it frees
+/// memory. A `push` may allocate.
 ///
 /// Values are moved in and out, and nothing of theirs is called but their destructors when the
 /// queue is dropped. If one of these panics, the others are still run.

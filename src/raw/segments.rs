@@ -118,8 +118,8 @@
 //!
 //! A push is one `fetch_add` and plain stores, a pop is one compare-exchange and plain loads; the
 //! two work on different lines, and look at the other's only when the queue seems empty. Once in so
-//! many values a segment is linked or retired, and once for two segments there is a heavy fence. In
-//! steady state nothing is allocated.
+//! many values a segment is linked or retired, at a full fence or two for each thread (`reclaim`).
+//! In steady state nothing is allocated.
 //!
 //! # Sources
 //!
@@ -146,10 +146,10 @@ use crossbeam_utils::CachePadded;
 
 use self::segment::{END, Front, Quick, Ref, Segment};
 use self::slot::Light;
-use super::reclaim::{Bin, Hazard, Header, Reclaim, unmarked};
+use super::reclaim::{Bin, End, Hazard, Header, Reclaim, unmarked};
 use super::{PopError, PushError};
 use crate::primitive::Ordering::{self, Acquire, Relaxed, Release, SeqCst};
-use crate::primitive::{AtomicPtr, TotalPtr, model_const_fn, mutant, only_in_model, ord};
+use crate::primitive::{AtomicPtr, Backoff, TotalPtr, model_const_fn, mutant, only_in_model, ord};
 
 /// Slots that may die under a push before it seals the segment.
 const DEATHS: u32 = 3;
@@ -189,6 +189,11 @@ impl<T, I: ExactSizeIterator<Item = T>> Batch<T, I> {
     }
 }
 
+/// Begins to look at one end.
+fn look<R: Reclaim>(end: End) -> R::Guard {
+    R::quick(end).unwrap_or_else(|| R::enter(end))
+}
+
 fn end() -> *mut Header {
     ptr::without_provenance_mut(END)
 }
@@ -220,7 +225,9 @@ impl<T, R: Reclaim> Segments<T, R> {
     /// Appends `value`; fails only if the queue is closed.
     #[inline]
     pub fn push(&self, value: T) -> Result<(), PushError<T>> {
-        let Some(guard) = R::quick() else { return self.push_one(R::enter(), value, 0) };
+        let Some(guard) = R::quick(End::Back) else {
+            return self.push_one(R::enter(End::Back), value, 0);
+        };
         if let Some(last) = R::protect_once(&guard, &self.last) {
             if is_segment(last) {
                 // SAFETY: protected, and a segment.
@@ -268,9 +275,9 @@ impl<T, R: Reclaim> Segments<T, R> {
         I: ExactSizeIterator<Item = T>,
     {
         let mut batch = Batch { values, back: None };
-        match R::quick() {
+        match R::quick(End::Back) {
             Some(guard) => self.push_batch::<R, _>(guard, &mut batch, 0),
-            None => self.push_batch::<Any, _>(R::enter(), &mut batch, 0),
+            None => self.push_batch::<Any, _>(R::enter(End::Back), &mut batch, 0),
         }
         if batch.len() == 0 { Ok(()) } else { Err(PushError::Closed(batch.back)) }
     }
@@ -278,7 +285,10 @@ impl<T, R: Reclaim> Segments<T, R> {
     /// Takes the oldest value.
     #[inline]
     pub fn pop(&self) -> Result<T, PopError> {
-        let Some(guard) = R::quick() else { return self.pop_slow(R::enter()) };
+        let Some(guard) = R::quick(End::Front) else {
+            return self.pop_slow(R::enter(End::Front), Backoff::new());
+        };
+        let mut backoff = Backoff::new();
         if let Some(first) = R::protect_once(&guard, self.first.beside()) {
             if is_segment(first) {
                 // SAFETY: protected, and a segment.
@@ -287,17 +297,18 @@ impl<T, R: Reclaim> Segments<T, R> {
                     // SAFETY: claimed, and a value.
                     Quick::Claimed(i) => return Ok(unsafe { segment.slot(i).read() }),
                     Quick::Empty => return Err(PopError::Empty),
+                    Quick::Lost => backoff.lost_race(),
                     Quick::Other => {}
                 }
             }
         }
-        self.pop_slow(guard)
+        self.pop_slow(guard, backoff)
     }
 
     #[cold]
     #[inline(never)]
-    fn pop_slow(&self, guard: R::Guard) -> Result<T, PopError> {
-        self.claim::<Any, _>(guard, 1, |segment, first, _| {
+    fn pop_slow(&self, guard: R::Guard, backoff: Backoff) -> Result<T, PopError> {
+        self.claim::<Any, _>(guard, 1, backoff, |segment, first, _| {
             // SAFETY: the slot was claimed, with one value.
             unsafe { segment.slot(first).read() }
         })
@@ -312,16 +323,16 @@ impl<T, R: Reclaim> Segments<T, R> {
             take(Run { segment: &segment, slots: first..first + count });
             count as usize
         };
-        match R::quick() {
-            Some(guard) => self.claim::<R, _>(guard, max, read),
-            None => self.claim::<Any, _>(R::enter(), max, read),
+        match R::quick(End::Front) {
+            Some(guard) => self.claim::<R, _>(guard, max, Backoff::new(), read),
+            None => self.claim::<Any, _>(R::enter(End::Front), max, Backoff::new(), read),
         }
     }
 
     /// Refuses pushes from now on, and says whether it did not already. Pops find what was pushed
     /// before.
     pub fn close(&self) -> bool {
-        let guard = R::quick().unwrap_or_else(R::enter);
+        let guard = look::<R>(End::Back);
         loop {
             let last = R::protect(&guard, &self.last);
             if is_marked(last) {
@@ -358,19 +369,19 @@ impl<T, R: Reclaim> Segments<T, R> {
 
     /// The number of values, exact while nobody pushes or pops.
     pub fn len(&self) -> usize {
-        let guard = R::quick().unwrap_or_else(R::enter);
-        let position = |word: &AtomicPtr<Header>, of: fn(&Ref<T>) -> u64| {
-            let segment = unmarked(R::protect(&guard, word));
+        let (at_back, at_front) = (look::<R>(End::Back), look::<R>(End::Front));
+        let position = |guard: &R::Guard, word: &AtomicPtr<Header>, of: fn(&Ref<T>) -> u64| {
+            let segment = unmarked(R::protect(guard, word));
             // SAFETY: protected, and neither null nor `END`.
             (!segment.is_null()).then(|| of(&unsafe { Ref::<T>::new(segment) }))
         };
         let mut tries = 8;
         loop {
-            let back = position(&self.last, Ref::back);
-            let front = position(self.first.beside(), Ref::front);
+            let back = position(&at_back, &self.last, Ref::back);
+            let front = position(&at_front, self.first.beside(), Ref::front);
             tries -= 1;
             // Both at one moment, as far as a gauge can tell.
-            if tries == 0 || position(&self.last, Ref::back) == back {
+            if tries == 0 || position(&at_back, &self.last, Ref::back) == back {
                 let len = back.unwrap_or(0).saturating_sub(front.unwrap_or(0));
                 return usize::try_from(len).unwrap_or(usize::MAX);
             }
@@ -379,7 +390,7 @@ impl<T, R: Reclaim> Segments<T, R> {
 
     /// The number of values that were popped, or a little less. A hint.
     pub fn popped(&self) -> u64 {
-        let guard = R::quick().unwrap_or_else(R::enter);
+        let guard = look::<R>(End::Front);
         let segment = unmarked(R::protect(&guard, self.first.beside()));
         // SAFETY: protected, and neither null nor `END`.
         if segment.is_null() { 0 } else { unsafe { Ref::<T>::new(segment) }.front() }
@@ -388,7 +399,7 @@ impl<T, R: Reclaim> Segments<T, R> {
     /// Whether there is no value at this moment, nor anybody who is about to push one.
     pub fn is_empty(&self) -> bool {
         loop {
-            let guard = R::quick().unwrap_or_else(R::enter);
+            let guard = look::<R>(End::Front);
             let first = R::protect(&guard, self.first.beside());
             if unmarked(first).is_null() {
                 if !first.is_null() || self.has_no_segment() {
@@ -425,8 +436,9 @@ impl<T, R: Reclaim> Segments<T, R> {
         L: Light,
         I: ExactSizeIterator<Item = T>,
     {
-        let (mut guard, mut died) = (guard, died);
         let mut fresh = Fresh { queue: self, segment: None };
+        // Goes before `fresh` does, which may free its segment.
+        let (mut guard, mut died) = (guard, died);
         while values.len() > 0 {
             let last = R::protect(&guard, &self.last);
             if is_marked(last) {
@@ -560,9 +572,10 @@ impl<T, R: Reclaim> Segments<T, R> {
         &self,
         guard: R::Guard,
         max: u32,
+        backoff: Backoff,
         mut read: impl FnMut(Ref<T>, u32, u32) -> U,
     ) -> Result<U, PopError> {
-        let mut guard = guard;
+        let (mut guard, mut backoff) = (guard, backoff);
         loop {
             let first = R::protect(&guard, self.first.beside());
             if unmarked(first).is_null() {
@@ -576,7 +589,7 @@ impl<T, R: Reclaim> Segments<T, R> {
             }
             // SAFETY: protected, and neither null nor `END`.
             let segment = unsafe { Ref::new(first) };
-            match segment.claim::<L>(max) {
+            match segment.claim::<L>(max, &mut backoff) {
                 Front::Claimed { first, count } => return Ok(read(segment, first, count)),
                 Front::Empty => return Err(PopError::Empty),
                 Front::Past(next) if next.addr() == END => {
@@ -585,7 +598,7 @@ impl<T, R: Reclaim> Segments<T, R> {
                 }
                 Front::Past(next) => {
                     self.move_first(guard, first, next);
-                    guard = R::enter();
+                    guard = R::enter(End::Front);
                 }
             }
         }
@@ -665,7 +678,11 @@ impl<T, R: Reclaim> Fresh<'_, T, R> {
             }
             // SAFETY: the segments of this queue are of this type; there is no guard.
             unsafe { R::collect(bin, Segment::<T>::free) };
-            bin.take_spare()
+            bin.take_spare().or_else(|| {
+                // SAFETY: as above.
+                unsafe { R::insist(bin, Segment::<T>::free) };
+                bin.take_spare()
+            })
         });
         let Some(spare) = spare else {
             let segment = Segment::<T>::allocate();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
 
 use lockwork::model::{AtomicPtr, Explore, thread};
-use lockwork::model_raw::{Any, Bin, Header, Keep, PopError, Seen, Segments, Slot};
+use lockwork::model_raw::{Any, Bin, End, Header, Keep, PopError, Seen, Segments, Slot};
 use lockwork::queue::SegQueue;
 use lockwork::queue::reclaim::{Hazard, Reclaim};
 
@@ -463,6 +463,9 @@ struct Node {
     value: Watched,
 }
 
+/// At which end they all look: each looks at one node at a time.
+const END: End = End::Front;
+
 /// Two places, each with a node.
 struct Places {
     places: [AtomicPtr<Header>; 2],
@@ -478,12 +481,33 @@ impl Places {
     fn replace(&self, place: usize) {
         let old = self.places[place].swap(node(), AcqRel);
         // SAFETY: no longer in its place, from `node`, and retired here only.
-        unsafe { Hazard::retire(Hazard::enter(), &self.bin, old, free) };
+        unsafe { Hazard::retire(Hazard::enter(END), &self.bin, old, free) };
     }
 
     /// Both, the one after the other.
     fn replace_both(&self) {
         (0..2).for_each(|place| self.replace(place));
+    }
+
+    /// Makes those spare that nobody has, or had last.
+    fn collect(&self) {
+        // SAFETY: all nodes are from `node`.
+        unsafe { Hazard::collect(&self.bin, free) };
+    }
+
+    /// Makes those spare that nobody has.
+    fn insist(&self) {
+        // SAFETY: as above.
+        unsafe { Hazard::insist(&self.bin, free) };
+    }
+
+    /// Puts a spare node into a place, if there is one, and retires the one that was there.
+    fn put_spare(&self, place: usize) {
+        if let Some(spare) = self.bin.take_spare() {
+            let old = self.places[place].swap(spare, AcqRel);
+            // SAFETY: as above.
+            unsafe { Hazard::retire(Hazard::enter(END), &self.bin, old, free) };
+        }
     }
 
     /// Looks at the node of a place, as a thread's first operations do.
@@ -495,7 +519,7 @@ impl Places {
 
     /// As all others do.
     fn look(&self, place: usize) {
-        let guard = Hazard::quick().expect("this thread has a record");
+        let guard = Hazard::quick(END).expect("this thread has a record");
         if let Some(node) = Hazard::protect_once(&guard, &self.places[place]) {
             // SAFETY: protected.
             unsafe { look_at(node) };
@@ -543,54 +567,155 @@ unsafe fn free(node: *mut Header) {
 type Guard = <Hazard as Reclaim>::Guard;
 
 /// Whoever looks at a node has it to look at: what was retired is not taken for spare before.
-fn protected(reader: impl Fn(&Places) + Copy + Send + Sync + 'static) -> impl Fn() + Send + Sync {
+fn protected(
+    reader: impl Fn(&Places) + Copy + Send + Sync + 'static,
+    remover: impl Fn(&Places) + Send + Sync + 'static,
+) -> impl Fn() + Send + Sync {
     move || {
         let places = Places::new();
-        drop(Hazard::enter()); // or the model would vary how a thread gets a record
+        drop(Hazard::enter(END)); // or the model would vary how a thread gets a record
         let other = beside(&places, move |places| {
-            drop(Hazard::enter());
+            drop(Hazard::enter(END));
             reader(places);
         });
-        places.replace_both();
+        remover(&places);
         other.join().unwrap();
     }
 }
 
+/// From node to node, and nothing is asked but what hazards say.
 #[test]
 fn protect() {
-    explore("hazard, protect").preemptions(3).at_least(50).run(
+    explore("hazard, protect").preemptions(3).without_barriers().at_least(50).run(
         &[()],
-        protected(|places| {
-            places.look(0);
-            places.look(1);
-        }),
+        protected(
+            |places| {
+                places.look(0);
+                places.look(1);
+            },
+            Places::replace_both,
+        ),
     );
 }
 
 #[test]
 fn protect_slowly() {
-    explore("hazard, protect slowly").preemptions(3).at_least(50).run(
+    explore("hazard, protect slowly").preemptions(3).without_barriers().at_least(50).run(
         &[()],
-        protected(|places| {
-            let guard = Hazard::enter();
-            places.look_slowly(&guard, 0);
-            places.look_slowly(&guard, 1);
-        }),
+        protected(
+            |places| {
+                let guard = Hazard::enter(END);
+                places.look_slowly(&guard, 0);
+                places.look_slowly(&guard, 1);
+            },
+            Places::replace_both,
+        ),
     );
 }
 
-/// What is in a node is seen, fences or no fences. (Nothing is taken for spare without one.)
+/// The second look goes without a fence of its own, as far as who asks no more is concerned.
 #[test]
-fn protect_without_barriers() {
-    let reader = |places: &Places| {
-        places.look(0);
-        places.look_slowly(&Hazard::enter(), 1);
-    };
-    explore("hazard, protect, no barriers")
+fn protect_again() {
+    explore("hazard, protect again").preemptions(3).without_barriers().at_least(50).run(
+        &[()],
+        protected(
+            |places| {
+                places.look(0);
+                places.look(0);
+            },
+            Places::replace_both,
+        ),
+    );
+}
+
+/// Whoever needs a node has those that are held by nobody any more, and asks who looks at one now.
+#[test]
+fn protect_while_used() {
+    explore("hazard, protect while used").preemptions(3).at_least(50).run(
+        &[()],
+        protected(
+            |places| {
+                places.look(0);
+                places.look(0);
+            },
+            |places| {
+                places.replace(0);
+                places.insist();
+            },
+        ),
+    );
+}
+
+#[test]
+fn protect_while_used_slowly() {
+    explore("hazard, protect while used, slowly").preemptions(3).at_least(50).run(
+        &[()],
+        protected(
+            |places| {
+                let mut guard = Hazard::enter(END);
+                places.look_slowly(&guard, 0);
+                Hazard::release(&mut guard);
+                places.look_slowly(&guard, 0);
+            },
+            |places| {
+                places.replace(0);
+                places.insist();
+            },
+        ),
+    );
+}
+
+/// It is asked while the other goes from node to node.
+#[test]
+fn protect_on_the_way() {
+    explore("hazard, protect on the way").preemptions(3).at_least(50).run(
+        &[()],
+        protected(
+            |places| {
+                places.look(0);
+                places.look(1);
+            },
+            |places| {
+                places.replace(0);
+                places.insist();
+            },
+        ),
+    );
+}
+
+/// A node comes back to its place, and goes again: whoever looked at it before, and whose hazard
+/// was taken away, or was not, looks at it as at another one.
+fn comes_back(first_time: fn(&Places)) -> impl Fn() + Send + Sync {
+    protected(
+        |places| {
+            places.look(0);
+            places.look(0);
+        },
+        move |places| {
+            places.replace(0);
+            first_time(places);
+            places.put_spare(0);
+            places.replace(0);
+            places.collect();
+        },
+    )
+}
+
+#[test]
+fn protect_what_comes_back() {
+    explore("hazard, comes back")
         .preemptions(3)
+        .at_least(50)
+        .run(&[()], comes_back(Places::insist));
+}
+
+#[test]
+fn protect_what_comes_back_without_barriers() {
+    explore("hazard, comes back, no barriers")
+        .preemptions(2)
         .without_barriers()
         .at_least(50)
-        .run(&[()], protected(reader));
+        .run(&[()], comes_back(Places::collect));
 }
 
 /// A thread that has just come takes a record, an old one or a new one, and is seen by who looks.
@@ -599,7 +724,7 @@ fn protect_at_first() {
     explore("hazard, protect at first").preemptions(3).at_least(50).run(&[()], || {
         let places = Places::new();
         let other = beside(&places, |places| {
-            let guard = Hazard::enter();
+            let guard = Hazard::enter(END);
             places.look_slowly(&guard, 0);
         });
         places.replace_both();
@@ -612,10 +737,25 @@ fn protect_at_first() {
 fn record_is_left() {
     explore("hazard, a record is left").preemptions(2).at_least(20).run(&[()], || {
         let places = Places::new();
-        drop(Hazard::enter());
-        let first = beside(&places, |places| places.look_slowly(&Hazard::enter(), 0));
-        let second = beside(&places, |places| places.look_slowly(&Hazard::enter(), 0));
+        drop(Hazard::enter(END));
+        let first = beside(&places, |places| places.look_slowly(&Hazard::enter(END), 0));
+        let second = beside(&places, |places| places.look_slowly(&Hazard::enter(END), 0));
         places.replace_both();
+        first.join().unwrap();
+        second.join().unwrap();
+    });
+}
+
+/// So that nobody takes what the first one says of its end for what the second one says.
+#[test]
+fn record_is_left_while_used() {
+    explore("hazard, a record is left while used").preemptions(2).at_least(20).run(&[()], || {
+        let places = Places::new();
+        drop(Hazard::enter(END));
+        let first = beside(&places, |_| drop(Hazard::enter(END)));
+        let second = beside(&places, |places| places.look_slowly(&Hazard::enter(END), 0));
+        places.replace(0);
+        places.insist();
         first.join().unwrap();
         second.join().unwrap();
     });
@@ -626,7 +766,7 @@ fn record_is_left() {
 fn two_retire() {
     explore("hazard, two retire").preemptions(2).at_least(20).run(&[()], || {
         let places = Places::new();
-        drop(Hazard::enter());
+        drop(Hazard::enter(END));
         let other = beside(&places, |places| places.replace(1));
         places.replace(0);
         other.join().unwrap();

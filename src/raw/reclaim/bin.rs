@@ -5,10 +5,10 @@
 //! # State words
 //!
 //! ```text
-//! retired   a list: nodes are added one by one and taken all at once, so that nobody who adds one
-//!           can be confused by an address that has been here before; all but a few are put back
+//! retired   a list: nodes are added at its front and taken all at once, so that nobody who adds one
+//!           can be confused by an address that has been here before; all but the last few are put
+//!           back. So each comes to be among the last, however many are found in use again and again
 //! spares    a node or null; taken by a swap, put by a compare-exchange from null
-//! fresh     retired nodes that nobody has looked for a hazard of
 //! nodes     nodes that have been allocated and not freed
 //! ```
 //!
@@ -20,7 +20,7 @@
 //! | b | take all of `retired` | Acquire | a | see them |
 //! | c | put a spare | Release | d | whoever takes it has it to himself, and with it the accesses of all before |
 //! | d | take a spare | Acquire | c | as above |
-//! | e | `fresh`, `nodes` | Relaxed | - | they say when to do something, not what |
+//! | e | `nodes` | Relaxed | - | says when to do something, not what |
 
 use core::ptr;
 
@@ -82,15 +82,14 @@ impl Header {
 /// More nodes than this are not kept as spares.
 const SPARES: usize = 2;
 
-/// Retired nodes that are worth a look at everybody's hazards. It is also about no more than so
-/// many: who is stopped in the middle of that keeps them.
-pub(super) const ENOUGH: u32 = 2;
+/// A look at everybody's hazards is about no more nodes than these: who is stopped in the middle of
+/// it keeps them.
+const ENOUGH: u32 = 2;
 
 /// The nodes of one structure that it does not use, or may not use yet.
 pub struct Bin {
     retired: AtomicPtr<Header>,
     spares: [AtomicPtr<Header>; SPARES],
-    fresh: AtomicU32,
     nodes: AtomicU32,
 }
 
@@ -101,7 +100,6 @@ impl Bin {
             Self {
                 retired: AtomicPtr::new(ptr::null_mut()),
                 spares: [AtomicPtr::new(ptr::null_mut()), AtomicPtr::new(ptr::null_mut())],
-                fresh: AtomicU32::new(0),
                 nodes: AtomicU32::new(0),
             }
         }
@@ -168,28 +166,24 @@ impl Bin {
     ///
     /// The node is this bin's and not in a list.
     pub(super) unsafe fn add(&self, node: *mut Header) {
-        let mut first = self.retired.load(Relaxed); // Relaxed: the compare-exchange decides.
-        loop {
-            // SAFETY: the node lives, and is in no list yet.
-            unsafe { (*node).change(|retired| retired.link = first) };
-            // Release: row a.
-            match self.retired.compare_exchange(first, node, ord!("bin.a", Release), Relaxed) {
-                Ok(_) => return,
-                Err(now) => first = now,
-            }
-        }
+        // SAFETY: a list of one node, which is in no other.
+        unsafe { self.add_list(node, node) };
     }
 
-    /// As [`add`](Self::add), for a node just removed from the structure; whether there are enough
-    /// now.
-    ///
     /// # Safety
     ///
-    /// As for `add`.
-    pub(super) unsafe fn add_fresh(&self, node: *mut Header) -> bool {
-        // SAFETY: by this function's contract.
-        unsafe { self.add(node) };
-        self.fresh.fetch_add(1, Relaxed) + 1 >= ENOUGH // Relaxed: row e.
+    /// A list of the caller's, of this bin's nodes, with this first and this last one.
+    unsafe fn add_list(&self, first: *mut Header, last: *mut Header) {
+        let mut next = self.retired.load(Relaxed); // Relaxed: the compare-exchange decides.
+        loop {
+            // SAFETY: the list is the caller's, so its nodes live.
+            unsafe { (*last).change(|retired| retired.link = next) };
+            // Release: row a.
+            match self.retired.compare_exchange(next, first, ord!("bin.a", Release), Relaxed) {
+                Ok(_) => return,
+                Err(now) => next = now,
+            }
+        }
     }
 
     /// Takes all retired nodes.
@@ -198,15 +192,39 @@ impl Bin {
         List { first: self.retired.swap(ptr::null_mut(), ord!("bin.b", Acquire)) }
     }
 
-    /// Takes [`ENOUGH`] retired nodes at most.
+    /// Takes [`ENOUGH`] retired nodes at most: those that have waited for longest.
     pub(super) fn take_enough(&self) -> List {
-        self.fresh.store(0, Relaxed); // Relaxed: row e.
-        let nodes = self.take_retired();
-        for (node, _) in nodes.rest(ENOUGH) {
-            // SAFETY: the list was ours, and the node is not in it any more.
-            unsafe { self.add_fresh(node) };
+        let mut nodes = self.take_retired();
+        if let Some((first, last)) = nodes.cut(ENOUGH) {
+            // SAFETY: the list was ours, and these are not in it any more.
+            unsafe { self.add_list(first, last) };
         }
         nodes
+    }
+
+    /// Keeps those nodes that nobody was seen looking at, and takes the others back.
+    ///
+    /// # Safety
+    ///
+    /// The nodes were retired and are this bin's, nobody else has the address of those not in use,
+    /// and `free` is theirs.
+    pub(super) unsafe fn sort(&self, nodes: List, free: Free) {
+        for (node, in_use) in nodes {
+            // SAFETY: the list was ours, and so is the node; and by this function's contract.
+            unsafe { if in_use { self.add(node) } else { self.keep(node, free) } }
+        }
+    }
+
+    /// Takes them all back.
+    ///
+    /// # Safety
+    ///
+    /// They were retired, and are this bin's.
+    pub(super) unsafe fn take_back(&self, nodes: List) {
+        for (node, _) in nodes {
+            // SAFETY: the list was ours, and so is the node.
+            unsafe { self.add(node) };
+        }
     }
 
     /// Frees everything.
@@ -233,22 +251,37 @@ impl List {
         self.first.is_null()
     }
 
-    /// Cuts the list after so many nodes: those behind them.
-    fn rest(&self, mut count: u32) -> Self {
-        let mut rest = Self { first: ptr::null_mut() };
-        self.visit(|_, retired| {
-            count = count.saturating_sub(1);
-            if count == 0 {
-                // Once, as it ends the visit.
-                rest.first = core::mem::replace(&mut retired.link, ptr::null_mut());
-            }
-        });
-        rest
+    /// Keeps the last ones, so many; the first and the last of the others, if there are any.
+    fn cut(&mut self, keep: u32) -> Option<(*mut Header, *mut Header)> {
+        let mut count = 0;
+        self.visit(|_, _| count += 1);
+        if count <= keep {
+            return None;
+        }
+        let (first, mut last) = (self.first, self.first);
+        for _ in 1..count - keep {
+            last = Self::after(last);
+        }
+        self.first = Self::after(last);
+        Some((first, last))
+    }
+
+    /// The one after a node of the list.
+    fn after(node: *mut Header) -> *mut Header {
+        // SAFETY: of a list that is ours, as the callers see to.
+        unsafe { (*node).change(|retired| retired.link) }
     }
 
     /// Finds out which nodes are in use: this one is.
     pub(super) fn find(&self, in_use: *mut Header) {
         self.visit(|node, retired| retired.in_use |= ptr::eq(node, in_use));
+    }
+
+    /// Whether this is one of the nodes.
+    pub(super) fn contain(&self, node: *mut Header) -> bool {
+        let mut found = false;
+        self.visit(|one, _| found |= ptr::eq(one, node));
+        found
     }
 
     fn visit(&self, mut visit: impl FnMut(*mut Header, &mut Retired)) {
@@ -305,5 +338,74 @@ impl core::fmt::Debug for Bin {
 impl core::fmt::Debug for Header {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Header").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::boxed::Box;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    fn node() -> *mut Header {
+        Box::into_raw(Box::new(Header::new()))
+    }
+
+    /// # Safety
+    ///
+    /// From `node`, and used by nobody.
+    unsafe fn free(node: *mut Header) {
+        // SAFETY: by this function's contract.
+        drop(unsafe { Box::from_raw(node) });
+    }
+
+    /// Those that are found in use each time hide none of the others.
+    #[test]
+    fn each_node_comes_by() {
+        let bin = Bin::new();
+        let nodes: Vec<_> = (0..10).map(|_| node()).collect();
+        let stuck = &nodes[3..6];
+        for &node in &nodes {
+            bin.count_node();
+            // SAFETY: from `node`.
+            unsafe { bin.add(node) };
+        }
+        for _ in 0..10 {
+            let looked_at = bin.take_enough();
+            stuck.iter().for_each(|&node| looked_at.find(node));
+            // SAFETY: nobody else has any of them.
+            unsafe { bin.sort(looked_at, free) };
+        }
+        assert_eq!(bin.nodes(), 3 + SPARES as u32);
+        let left: Vec<_> = bin.take_retired().map(|(node, _)| node).collect();
+        assert!(left.len() == 3 && stuck.iter().all(|node| left.contains(node)));
+        // SAFETY: as above.
+        unsafe {
+            left.into_iter().for_each(|node| free(node));
+            bin.empty(free);
+        }
+    }
+
+    #[test]
+    fn those_that_waited_for_longest_first() {
+        let bin = Bin::new();
+        for count in 0..6 {
+            let nodes: Vec<_> = (0..count).map(|_| node()).collect();
+            // SAFETY: from `node`.
+            nodes.iter().for_each(|&node| unsafe { bin.add(node) });
+            let mut taken = Vec::new();
+            loop {
+                let few: Vec<_> = bin.take_enough().map(|(node, _)| node).collect();
+                assert!(few.len() <= ENOUGH as usize);
+                if few.is_empty() {
+                    break;
+                }
+                taken.extend(few.into_iter().rev());
+            }
+            assert_eq!(taken, nodes);
+            // SAFETY: nobody else has any of them.
+            nodes.into_iter().for_each(|node| unsafe { free(node) });
+        }
     }
 }

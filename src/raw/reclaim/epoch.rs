@@ -4,7 +4,7 @@
 //! A thread that does not go on stops reclamation everywhere, so garbage has no bound; and each
 //! batch of 64 retirements is a heap node of its own. That is why it is not the default.
 
-use super::{Bin, Free, Header, Reclaim, sealed};
+use super::{Bin, End, Free, Header, Reclaim, sealed};
 use crate::primitive::AtomicPtr;
 use crate::primitive::Ordering::Acquire;
 
@@ -34,8 +34,8 @@ impl Reclaim for Epoch {
     const BARE: bool = false;
 
     #[inline]
-    fn quick() -> Option<Self::Guard> {
-        Some(Self::enter())
+    fn quick(end: End) -> Option<Self::Guard> {
+        Some(Self::enter(end))
     }
 
     #[inline]
@@ -44,7 +44,7 @@ impl Reclaim for Epoch {
     }
 
     #[inline]
-    fn enter() -> Self::Guard {
+    fn enter(_end: End) -> Self::Guard {
         crossbeam_epoch::pin()
     }
 
@@ -63,4 +63,6 @@ impl Reclaim for Epoch {
     }
 
     unsafe fn collect(_bin: &Bin, _free: Free) {}
+
+    unsafe fn insist(_bin: &Bin, _free: Free) {}
 }

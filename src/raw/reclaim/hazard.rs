@@ -4,43 +4,68 @@
 //!
 //! ```text
 //! records   a list of records, from the newest; none is ever removed or freed
-//! record    owned    1 while a thread, or one operation, has it
-//!           hazard   the node that its owner looks at, or null
+//! record    owned     1 while a thread, or one operation, has it
+//!           hazards   for each end of a queue: the node that its owner looks at, or looked at last,
+//!                     or null
+//!           used      for each of these: 1 while it looks
 //! ```
 //!
 //! A thread gets a record when it first needs one, keeps its address in a thread-local, and gives
-//! it back when it ends. An operation that finds its thread's record in use (it runs in the middle
-//! of another one: in a signal handler, say) or gone (the thread's destructors run) takes one for
-//! itself. So there are as many records as there ever were owners at one time.
+//! it back when it ends. An operation that finds its thread's hazard in use (it runs in the middle
+//! of another one: in a signal handler, say) or gone (the thread's destructors run) takes a record
+//! for itself. So there are as many records as there ever were owners at one time.
 //!
 //! # Protocol
 //!
+//! A hazard outlasts its operation. So it is rarely written: with a full fence, once for the many
+//! operations that a thread has with one node. Whoever removes a node from the structure looks
+//! for it among the hazards, and mostly finds it nowhere; only if nothing else is to be had does
+//! he ask whether those who *looked* at it do so now, which takes a heavy fence.
+//!
 //! ```text
 //! reader                                   whoever removes node n
-//! P1 n = place                             F1 place = another node
-//! P2 hazard = n                            F2 add n to the bin
-//! P3 light fence                           F3 take it from the bin, with one more at most
-//! P4 place is still n: go on               F4 heavy fence
-//!    else: with what it is now, from P2    F5 no hazard is n: n is free
-//! P5 use n
-//! P6 hazard = null
+//! P0 used = 1                              F1 place = another node
+//! P1 n = place                             F2 add n to the bin
+//! P2 hazard is n: light fence              F3 take it from the bin, with one more at most
+//!    else: hazard = n; full fence          F4 full fence
+//! P3 place is still n, and the hazard too  F5 no hazard is n: n is free
+//!    (else from P1): go on                 F6 in need of one: F3, and heavy fence
+//! P4 use n                                 F7 each hazard that is n and not used becomes null;
+//! P5 used = 0                                 none was used: n is free
 //! ```
 //!
 //! # Why nobody reads what is freed
 //!
-//! The fences make it impossible that P4 still finds n and F5 does not find it among the hazards:
-//! F1 came before F4, also where F1 to F3 are done by different threads (F2 publishes to F3). If P4
-//! comes first in this sense, F5 sees the hazard unless it is over (P6), and then all that was done
-//! at P5 has been done. A node comes back to the place by way of F5 only, so that P4 cannot mistake
-//! it for what it was before.
+//! Let P3 find n in its place before F1 takes it out of there.
+//!
+//! *n freed at F5.* The hazard has been n since some P2, with the full fence behind it, and that
+//! fence lies before P3, however many operations ago it was made. The two full fences make it
+//! impossible that P3 finds n and F5 finds a hazard from before; so it finds n, or what the hazard
+//! was later, and then all that was done at P4 has been done. The light fence has no part in this.
+//! If it was made null meanwhile, at F7 of an earlier time that n was removed, then before n was
+//! put into its place, so P3 finds it null and does not go on.
+//!
+//! *n freed at F7.* P0 and P2 come before P3, with a fence between that is light at least. So P3
+//! could not find n, or F7 finds the hazard in use, unless that is over (P5), and then all that was
+//! done at P4 has been done. What the hazard was before, when, and why, has no part in this.
+//!
+//! F1 comes before the fences also where F1 to F3 are done by different threads (F2 publishes to
+//! F3). A node comes back to a place by way of F5 or F7 only, or of the allocator; and if it does
+//! between P1 and P3, it is the one that is protected.
+//!
+//! In a signal handler: P0 comes before the look at the hazard, so no handler's operation changes
+//! that between the look and what is made of it.
 //!
 //! # Garbage
 //!
-//! At F5, at most one node for each record stays. F3 is done once two nodes were retired. So a
-//! structure has at most one that waits for a second one, and two for each thread that was stopped:
-//! those that it had taken at F3; or the one it looked at, and one that it was about to add.
+//! F3 to F5 are done when the next node is retired, and F6 when a node is needed and none is spare.
+//! So before more than a few are allocated, there is the one retired last, and two for each thread
+//! that was stopped: those that it had taken at F3; or the one it looked at, and one that it was
+//! about to add. What hazards name that are not in use is used again before that, at the price of
+//! one heavy fence, and is no longer named then.
 //!
-//! A heavy fence that is refused frees nothing: the nodes go back to the bin.
+//! A heavy fence that is refused frees nothing: the nodes go back to the bin. Then hazards that are
+//! not in use keep their nodes too.
 //!
 //! # Fork
 //!
@@ -52,22 +77,30 @@
 //!
 //! | row | operation | order | pairs with | why |
 //! |-----|-----------|-------|------------|-----|
-//! | a | store of the hazard, P2 | Release | c | what its owner did before, with another node, is over |
-//! | b | store of the hazard, P6 | Release | c | P5 is over |
-//! | c | loads of the hazards, F5 | Acquire | a, b | see that |
-//! | d | load of the place, P4 | Acquire | the structure's | sees the node |
-//! | e | fence, P3 | light | f | as above |
-//! | f | fence, F4 | heavy | e | as above |
+//! | a | change of a hazard, P2 | Release | c | what its owner did before, with another node, is over |
+//! | b | store of `used`, P5 | Release | c | P4 is over |
+//! | c | loads of hazards and `used`, F5 and F7 | Acquire | a, b | see that |
+//! | d | load of the place, P3 | Acquire | the structure's | sees the node (in the model the fences of P2 do that too) |
+//! | e | fence of P2, where the hazard stays | light | f | as above |
+//! | f | fence, F6 | heavy | e | as above |
 //! | g | add a record | Release | h | publish it |
 //! | h | load of the first record | Acquire | g | see it |
 //! | i | a record is given back | Release | j | its next owner comes after |
 //! | j | a record is taken | Acquire | i | as above |
-//! | k | other accesses | Relaxed | - | the own hazard, and hints |
+//! | k | other accesses | Relaxed | - | the own words, and hints |
+//! | l | fence of P2, where the hazard changes | SeqCst | m | as above |
+//! | m | fence, F4 | SeqCst | l | as above |
+//! | n | the hazard becomes null at F7 | Relaxed | - | who finds n in its place after that (row d) finds this too |
 //!
 //! # Cost
 //!
-//! A thread-local pointer, two stores and a second load of the place for each look. A search costs
-//! a heavy fence and one load for each record.
+//! A thread-local pointer, two stores and a second load of the place for each look; a full fence for
+//! the first look at a node, and so for each one of a thread that goes to and fro between the same
+//! ends of two structures. A search costs a full fence and two to four loads for each record; once
+//! for a thread that stops between its looks, a heavy fence. That is a system call which
+//! interrupts all processors that run threads of this process: a microsecond for each, or fifteen
+//! under some hypervisors. (With one for each two segments, as before, two threads on two virtual
+//! processors took 45 ns for a push and a pop, and 20 with none.)
 //!
 //! # Sources
 //!
@@ -81,16 +114,19 @@ use core::ptr;
 use crossbeam_utils::CachePadded;
 
 use super::bin::{Bin, Header};
-use super::{Free, Reclaim, sealed, unmarked};
-use crate::primitive::Ordering::{Acquire, Relaxed, Release};
-use crate::primitive::{AtomicPtr, AtomicU32, bare_light_fence, global, heavy_fence, light_fence};
-use crate::primitive::{model_const_fn, mutant, ord};
-use crate::primitive::{settle, thread_locals};
+use super::{End, Free, Reclaim, sealed, unmarked};
+use crate::primitive::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use crate::primitive::{AtomicPtr, AtomicU32, bare_light_fence, fence, global, heavy_fence};
+use crate::primitive::{light_fence, model_const_fn, mutant, ord};
+use crate::primitive::{settle, signal_fence, thread_locals};
 
-/// Hazard pointers: each thread says which block of memory it looks at, and only that one is kept.
+/// Hazard pointers: each thread says which blocks of memory it looks at, and only these are kept:
+/// one for each end of a queue.
 ///
-/// To say so is one plain store. Whoever wants to use a block again has the kernel make a barrier
-/// on all processors, once for several blocks, and then looks whether anybody has it.
+/// A thread says so when it comes to another block, with a fence; for the many operations that it
+/// has with one block, plain stores do. Whoever wants to use a block again looks whether anybody
+/// has it. If all are taken, he has the kernel make a barrier on all processors, and asks again, of
+/// those only who are in the middle of an operation.
 ///
 /// ```
 /// use lockwork::queue::SegQueue;
@@ -104,10 +140,72 @@ use crate::primitive::{settle, thread_locals};
 pub enum Hazard {}
 
 struct Record {
-    hazard: AtomicPtr<Header>,
+    hazards: [Hazards; 2],
     owned: AtomicU32,
     /// The record added before; not changed once this one is in the list.
     older: *const CachePadded<Record>,
+}
+
+/// What its owner says of one end.
+struct Hazards {
+    node: AtomicPtr<Header>,
+    used: AtomicU32,
+}
+
+impl Hazards {
+    fn new() -> Self {
+        Self { node: AtomicPtr::new(ptr::null_mut()), used: AtomicU32::new(0) }
+    }
+
+    #[inline]
+    fn is_used(&self) -> bool {
+        self.used.load(Relaxed) != 0 // Relaxed: row k.
+    }
+
+    /// P0.
+    #[inline]
+    fn begin(&self) {
+        if !mutant!("hazard.begin") {
+            self.used.store(1, Relaxed); // Relaxed: row k; the fences of P2 order it.
+        }
+        signal_fence(); // For a handler it comes before the look at the hazard.
+    }
+
+    /// P5.
+    #[inline]
+    fn end(&self) {
+        self.used.store(0, ord!("hazard.b", Release)); // Release: row b.
+    }
+
+    /// P2, but for its light fence, if that is needed: whether it is.
+    #[inline]
+    fn change(&self, node: *mut Header) -> bool {
+        // Relaxed: row k.
+        if self.node.load(Relaxed) == node {
+            return true;
+        }
+        // Release: row a. A swap, as somebody may be taking the hazard away: the model takes a plain
+        // store for one that may come between the two halves of his compare-exchange.
+        self.node.swap(node, ord!("hazard.a", Release));
+        if !mutant!("hazard.l") {
+            fence(ord!("hazard.l/weak", SeqCst)); // SeqCst: row l.
+        }
+        false
+    }
+
+    /// The second half of P3.
+    #[inline]
+    fn is(&self, node: *mut Header) -> bool {
+        // Relaxed: row n.
+        self.node.load(Relaxed) == node || mutant!("hazard.n")
+    }
+
+    /// Forgets the node, unless it is looked at.
+    fn forget(&self) {
+        if !self.is_used() {
+            self.node.store(ptr::null_mut(), ord!("hazard.a/forget", Release)); // Release: row a.
+        }
+    }
 }
 
 // SAFETY: `older` is an address that does not change while the record is shared.
@@ -142,6 +240,10 @@ impl Records {
         })
     }
 
+    fn hazards(&self) -> impl Iterator<Item = &'static Hazards> {
+        self.iter().flat_map(|record| &record.hazards)
+    }
+
     /// A record that nobody has, or a new one.
     #[cold]
     fn take(&self) -> &'static Record {
@@ -158,7 +260,7 @@ impl Records {
     fn add(&self) -> &'static Record {
         let mut older = self.first.load(Relaxed); // Relaxed: the compare-exchange decides.
         let mut record = Box::new(CachePadded::new(Record {
-            hazard: AtomicPtr::new(ptr::null_mut()),
+            hazards: [Hazards::new(), Hazards::new()],
             owned: AtomicU32::new(1),
             older,
         }));
@@ -199,15 +301,16 @@ impl Drop for Own {
 }
 
 fn give_back(record: &Record) {
+    record.hazards.iter().for_each(Hazards::forget);
     record.owned.store(0, ord!("hazard.i", Release)); // Release: row i.
 }
 
-/// A record, which protects at most one node.
+/// One end of a record, which protects at most one node.
 #[derive(Debug)]
 pub struct Guard {
-    record: &'static Record,
-    /// Whether it was taken for this guard only.
-    borrowed: bool,
+    hazard: &'static Hazards,
+    /// If it was taken for this guard only.
+    borrowed: Option<&'static Record>,
 }
 
 impl core::fmt::Debug for Record {
@@ -216,12 +319,18 @@ impl core::fmt::Debug for Record {
     }
 }
 
+impl core::fmt::Debug for Hazards {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Hazards").finish_non_exhaustive()
+    }
+}
+
 impl Drop for Guard {
     #[inline]
     fn drop(&mut self) {
-        Hazard::release(self);
-        if self.borrowed {
-            give_back(self.record);
+        self.hazard.end();
+        if let Some(record) = self.borrowed {
+            give_back(record);
         }
     }
 }
@@ -234,36 +343,37 @@ impl Reclaim for Hazard {
     const BARE: bool = true;
 
     #[inline]
-    fn quick() -> Option<Guard> {
+    fn quick(end: End) -> Option<Guard> {
         let record = QUICK.with(Cell::get)?;
-        // Relaxed: row k. In use: this operation runs in the middle of another.
-        if !record.hazard.load(Relaxed).is_null() {
-            return None;
+        let hazard = &record.hazards[end as usize];
+        if hazard.is_used() {
+            return None; // This operation runs in the middle of another.
         }
-        Some(Guard { record, borrowed: false })
+        hazard.begin();
+        Some(Guard { hazard, borrowed: None })
     }
 
     #[inline]
     fn protect_once(guard: &Guard, place: &AtomicPtr<Header>) -> Option<*mut Header> {
         let node = place.load(Relaxed); // Relaxed: row d follows.
-        guard.record.hazard.store(node, ord!("hazard.a", Release)); // Release: row a.
-        if !mutant!("hazard.e") {
+        if guard.hazard.change(node) && !mutant!("hazard.e") {
             bare_light_fence(); // Row e.
         }
         if mutant!("hazard.trust") {
             return Some(node);
         }
         // Acquire: row d.
-        let now = place.load(ord!("hazard.d", Acquire));
-        (now == node).then_some(now)
+        let now = place.load(Acquire);
+        (now == node && guard.hazard.is(node)).then_some(now)
     }
 
-    fn enter() -> Guard {
+    fn enter(end: End) -> Guard {
         let own = OWN.try_with(|own| own.0.get());
         if let Ok(Some(record)) = own {
-            // Relaxed: row k.
-            if record.hazard.load(Relaxed).is_null() {
-                return Guard { record, borrowed: false };
+            let hazard = &record.hazards[end as usize];
+            if !hazard.is_used() {
+                hazard.begin();
+                return Guard { hazard, borrowed: None };
             }
         }
         let record = RECORDS.take();
@@ -272,24 +382,25 @@ impl Reclaim for Hazard {
         if kept && settle() {
             QUICK.with(|quick| quick.set(Some(record)));
         }
-        Guard { record, borrowed: !kept }
+        let hazard = &record.hazards[end as usize];
+        hazard.begin();
+        Guard { hazard, borrowed: (!kept).then_some(record) }
     }
 
     #[inline]
     fn protect(guard: &Guard, place: &AtomicPtr<Header>) -> *mut Header {
+        guard.hazard.begin(); // It may have been released.
         let mut node = place.load(Relaxed); // Relaxed: row d follows.
         loop {
-            // Release: row a.
-            guard.record.hazard.store(node, ord!("hazard.a/slow", Release));
-            if !mutant!("hazard.e/slow") {
+            if guard.hazard.change(node) && !mutant!("hazard.e/slow") {
                 light_fence(); // Row e.
             }
             if mutant!("hazard.trust/slow") {
                 return node;
             }
             // Acquire: row d.
-            let now = place.load(ord!("hazard.d/slow", Acquire));
-            if now == node {
+            let now = place.load(Acquire);
+            if now == node && guard.hazard.is(node) {
                 return now;
             }
             node = now;
@@ -298,16 +409,16 @@ impl Reclaim for Hazard {
 
     #[inline]
     fn release(guard: &mut Guard) {
-        // Release: row b.
-        guard.record.hazard.store(ptr::null_mut(), ord!("hazard.b", Release));
+        guard.hazard.end();
     }
 
     unsafe fn retire(guard: Guard, bin: &Bin, node: *mut Header, free: Free) {
         drop(guard); // or it would protect the node itself
+        // Those retired before: whoever still comes by this one is likely to be gone from them.
         // SAFETY: by this function's contract.
-        if unsafe { bin.add_fresh(node) } {
-            // SAFETY: as above.
-            unsafe { Self::collect(bin, free) };
+        unsafe {
+            Self::collect(bin, free);
+            bin.add(node);
         }
     }
 
@@ -316,20 +427,136 @@ impl Reclaim for Hazard {
         if nodes.is_empty() {
             return;
         }
-        let fenced = mutant!("hazard.f") || heavy_fence(); // Row f.
-        for record in RECORDS.iter() {
-            // Acquire: row c.
-            nodes.find(unmarked(record.hazard.load(ord!("hazard.c", Acquire))));
+        // What this thread looked at is nothing to it.
+        if let Ok(Some(record)) = OWN.try_with(|own| own.0.get()) {
+            record.hazards.iter().for_each(Hazards::forget);
         }
-        for (node, in_use) in nodes {
-            // SAFETY: the list was ours, and so is the node; `free` is its (the contract).
-            unsafe {
-                if in_use || !fenced {
-                    bin.add(node);
-                } else {
-                    bin.keep(node, free);
-                }
+        if !mutant!("hazard.m") {
+            fence(ord!("hazard.m/weak", SeqCst)); // SeqCst: row m.
+        }
+        for hazard in RECORDS.hazards() {
+            // Acquire: row c.
+            nodes.find(unmarked(hazard.node.load(ord!("hazard.c", Acquire))));
+        }
+        // SAFETY: by this function's contract.
+        unsafe { bin.sort(nodes, free) };
+    }
+
+    #[cold]
+    unsafe fn insist(bin: &Bin, free: Free) {
+        let nodes = bin.take_enough();
+        if nodes.is_empty() {
+            return;
+        }
+        if !mutant!("hazard.f") && !heavy_fence() {
+            // SAFETY: by this function's contract.
+            return unsafe { bin.take_back(nodes) };
+        }
+        // Row f.
+        for hazard in RECORDS.hazards() {
+            // Acquire: row c.
+            let used = hazard.used.load(ord!("hazard.c/used", Acquire)) != 0;
+            let named = hazard.node.load(ord!("hazard.c/again", Acquire)); // Acquire: row c.
+            if used {
+                nodes.find(unmarked(named));
+            } else if nodes.contain(unmarked(named)) {
+                // Relaxed: row n.
+                let _ = hazard.node.compare_exchange(named, ptr::null_mut(), Relaxed, Relaxed);
             }
+        }
+        // SAFETY: by this function's contract.
+        unsafe { bin.sort(nodes, free) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn node() -> *mut Header {
+        Box::into_raw(Box::new(Header::new()))
+    }
+
+    /// # Safety
+    ///
+    /// From `node`, and used by nobody.
+    unsafe fn free(node: *mut Header) {
+        // SAFETY: by this function's contract.
+        drop(unsafe { Box::from_raw(node) });
+    }
+
+    /// Retired nodes, and spare ones.
+    fn counts(bin: &Bin) -> (bool, bool) {
+        let spare = bin.take_spare();
+        if let Some(spare) = spare {
+            // SAFETY: nobody else has it.
+            unsafe { bin.keep(spare, free) };
+        }
+        (bin.has_retired(), spare.is_some())
+    }
+
+    fn hazard(end: End) -> *mut Header {
+        let record = OWN.with(|own| own.0.get()).expect("this thread has had a guard");
+        record.hazards[end as usize].node.load(Relaxed)
+    }
+
+    /// A thread that has gone on to nothing else does not keep a node, and is asked once only.
+    #[test]
+    fn what_nobody_looks_at_any_more() {
+        for end in [End::Front, End::Back] {
+            let (bin, place) = (&Bin::new(), AtomicPtr::new(node()));
+            let old = place.load(Relaxed);
+            assert_eq!(Hazard::protect(&Hazard::enter(end), &place), old);
+            place.store(node(), Release);
+            // SAFETY: all nodes are from `node`, and no thread below is in the middle of a look.
+            unsafe {
+                thread::scope(|s| {
+                    let removed = AtomicPtr::new(old);
+                    let elsewhere = s.spawn(move || {
+                        Hazard::retire(Hazard::enter(end), bin, removed.into_inner(), free);
+                        Hazard::collect(bin, free);
+                        assert_eq!(counts(bin), (true, false), "somebody has it, or had");
+                    });
+                    elsewhere.join().unwrap();
+                    assert_eq!(hazard(end), old);
+                    s.spawn(|| Hazard::insist(bin, free)).join().unwrap();
+                });
+                assert_eq!(counts(bin), (false, true));
+                assert!(hazard(end).is_null());
+                bin.empty(free);
+                free(place.into_inner());
+            }
+        }
+    }
+
+    /// What is looked at stays, however one insists; and a nested look takes another hazard.
+    #[test]
+    fn what_somebody_looks_at() {
+        let (bin, place) = (Bin::new(), AtomicPtr::new(node()));
+        let old = place.load(Relaxed);
+        let guard = Hazard::enter(End::Back);
+        assert_eq!(Hazard::protect(&guard, &place), old);
+        assert!(Hazard::quick(End::Back).is_none());
+        place.store(node(), Release);
+        // SAFETY: all nodes are from `node`.
+        unsafe {
+            // On this thread too, which is in the middle of a look at the other end.
+            Hazard::retire(Hazard::enter(End::Front), &bin, old, free);
+            Hazard::collect(&bin, free);
+            Hazard::insist(&bin, free);
+            let nested = Hazard::enter(End::Back);
+            assert!(nested.borrowed.is_some());
+            assert_ne!(Hazard::protect(&nested, &place), old);
+            drop(nested);
+            assert_eq!(counts(&bin), (true, false));
+            assert_eq!(hazard(End::Back), old);
+            drop(guard);
+            thread::scope(|s| s.spawn(|| Hazard::insist(&bin, free)).join().unwrap());
+            assert_eq!(counts(&bin), (false, true));
+            bin.empty(free);
+            free(place.into_inner());
         }
     }
 }

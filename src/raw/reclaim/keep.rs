@@ -1,6 +1,6 @@
 //! No reclamation: what is retired stays until the structure goes. For models of other things.
 
-use super::{Bin, Free, Header, Reclaim, sealed};
+use super::{Bin, End, Free, Header, Reclaim, sealed};
 use crate::primitive::AtomicPtr;
 use crate::primitive::Ordering::Acquire;
 
@@ -16,7 +16,7 @@ impl Reclaim for Keep {
     const BARE: bool = false;
 
     #[inline]
-    fn quick() -> Option<()> {
+    fn quick(_end: End) -> Option<()> {
         Some(())
     }
 
@@ -25,7 +25,7 @@ impl Reclaim for Keep {
         Some(Self::protect(guard, place))
     }
 
-    fn enter() {}
+    fn enter(_end: End) {}
 
     fn protect((): &(), place: &AtomicPtr<Header>) -> *mut Header {
         place.load(Acquire) // Acquire: sees the node that it points to.
@@ -39,4 +39,6 @@ impl Reclaim for Keep {
     }
 
     unsafe fn collect(_bin: &Bin, _free: Free) {}
+
+    unsafe fn insist(_bin: &Bin, _free: Free) {}
 }

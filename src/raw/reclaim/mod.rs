@@ -7,8 +7,8 @@
 //!
 //! | | [`Hazard`] | `Epoch` |
 //! |---|---|---|
-//! | a thread says | which node it looks at | that it looks at something |
-//! | that costs | two plain stores | a full fence |
+//! | a thread says | which nodes it looks at | that it looks at something |
+//! | that costs | two plain stores; a full fence for another node | a full fence |
 //! | a thread that does not go on holds | that node | all that is retired from then on |
 //! | memory is used again | by the structure itself | by way of the allocator |
 //!
@@ -52,6 +52,16 @@ pub(super) fn unmarked(node: *mut Header) -> *mut Header {
     node.map_addr(|address| address & !1)
 }
 
+/// Where nodes are looked at. A thread may look at one on each side, and who goes to and fro
+/// between them stays with both.
+#[derive(Clone, Copy, Debug)]
+pub enum End {
+    /// Where values leave.
+    Front,
+    /// Where values come in.
+    Back,
+}
+
 /// A way to know that nobody looks at a node any more. Sealed.
 pub trait Reclaim: sealed::Sealed + 'static {
     /// What a thread has while it looks at nodes. Dropping it ends that.
@@ -64,7 +74,7 @@ pub trait Reclaim: sealed::Sealed + 'static {
 
     /// Begins to look at nodes, if that takes no time; the usual case.
     #[doc(hidden)]
-    fn quick() -> Option<Self::Guard>;
+    fn quick(end: End) -> Option<Self::Guard>;
 
     /// One try at [`protect`](Self::protect) with a guard from `quick`.
     #[doc(hidden)]
@@ -72,7 +82,7 @@ pub trait Reclaim: sealed::Sealed + 'static {
 
     /// Begins to look at nodes.
     #[doc(hidden)]
-    fn enter() -> Self::Guard;
+    fn enter(end: End) -> Self::Guard;
 
     /// Loads a pointer, Acquire, to a node that is not freed before the guard is released, is
     /// dropped, or protects another one: if the place is one from which nodes are removed before
@@ -101,6 +111,14 @@ pub trait Reclaim: sealed::Sealed + 'static {
     /// `free` is that of this bin's nodes.
     #[doc(hidden)]
     unsafe fn collect(bin: &Bin, free: Free);
+
+    /// As [`collect`](Self::collect), at a higher price, for who would have to allocate otherwise.
+    ///
+    /// # Safety
+    ///
+    /// As for `collect`.
+    #[doc(hidden)]
+    unsafe fn insist(bin: &Bin, free: Free);
 }
 
 pub(super) mod sealed {

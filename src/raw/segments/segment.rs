@@ -88,7 +88,9 @@ pub(super) enum Quick {
     Claimed(u32),
     /// None, and this is the last segment.
     Empty,
-    /// Something that needs more than a look, or somebody else was quicker.
+    /// Somebody else was quicker.
+    Lost,
+    /// Something that needs more than a look.
     Other,
 }
 
@@ -100,7 +102,7 @@ const PATIENCE: u32 = 128;
 const BYTES: usize = 8192;
 
 impl<T> Segment<T> {
-    /// The number of slots: enough that the fence made for two segments does not count, as long as
+    /// The number of slots: enough that what a change of segments costs does not count, as long as
     /// the segment is no larger than a few pages.
     pub(super) const SLOTS: u32 = {
         let slots = BYTES / size_of::<Slot<T>>();
@@ -322,12 +324,14 @@ impl<T> Ref<T> {
         let slot = self.slot(taken as u32);
         if !polls && slot.is_full() {
             // Relaxed: row b.
-            if slot.is_trusted::<L>()
-                && word.compare_exchange(taken, taken + 1, Relaxed, Relaxed).is_ok()
-            {
-                return Quick::Claimed(taken as u32);
+            if !slot.is_trusted::<L>() {
+                return Quick::Other;
             }
-            return Quick::Other;
+            // Relaxed: row b.
+            return match word.compare_exchange(taken, taken + 1, Relaxed, Relaxed) {
+                Ok(_) => Quick::Claimed(taken as u32),
+                Err(_) => Quick::Lost,
+            };
         }
         // SeqCst: row c. Sealed, it has no ticket left, which is no smaller number.
         if next(self.words().tickets.load_total(ord!("segment.c/one", SeqCst))) > taken {
@@ -341,8 +345,7 @@ impl<T> Ref<T> {
 
     /// Claims the value at the front, and up to `max` of those behind it if they are there.
     #[inline]
-    pub(super) fn claim<L: Light>(&self, max: u32) -> Front {
-        let mut backoff = Backoff::new();
+    pub(super) fn claim<L: Light>(&self, max: u32, backoff: &mut Backoff) -> Front {
         let mut taken = self.words().poppers.taken.load(Relaxed) as u32; // Relaxed: row b.
         loop {
             if taken == Segment::<T>::SLOTS {
