@@ -509,7 +509,7 @@ mod tests {
             let (bin, place) = (&Bin::new(), AtomicPtr::new(node()));
             let old = place.load(Relaxed);
             assert_eq!(Hazard::protect(&Hazard::enter(end), &place), old);
-            place.store(node(), Release);
+            place.store(node(), Relaxed); // Relaxed: the threads below come after.
             // SAFETY: all nodes are from `node`, and no thread below is in the middle of a look.
             unsafe {
                 thread::scope(|s| {
@@ -539,7 +539,7 @@ mod tests {
         let guard = Hazard::enter(End::Back);
         assert_eq!(Hazard::protect(&guard, &place), old);
         assert!(Hazard::quick(End::Back).is_none());
-        place.store(node(), Release);
+        place.store(node(), Relaxed); // Relaxed: on this thread.
         // SAFETY: all nodes are from `node`.
         unsafe {
             // On this thread too, which is in the middle of a look at the other end.
