@@ -35,8 +35,8 @@ impl Looks {
         Self { next: pauses, pauses: PAUSES, yields: YIELDS }
     }
 
-    /// Lets time pass before another look, if there is to be one: not if the waiter `is_late`, which
-    /// is asked once the pauses are over.
+    /// Lets time pass before another look, if there is to be one: not if the waiter `is_late`,
+    /// which is asked once the pauses are over.
     pub(crate) fn once_more(&mut self, is_late: impl FnOnce() -> bool) -> bool {
         if self.pauses > 0 {
             (0..self.next).for_each(|_| spin_loop());

@@ -74,11 +74,11 @@ use crate::sync::{Waitable, waitable};
 /// takes ten milliseconds if there are other threads by then.
 ///
 /// The kernel is entered only to sleep, and to wake somebody who is not on his way already. A
-/// waiter looks for a microsecond or two and gives its core away eight times before it sleeps, which
-/// is about as long as it takes to fall asleep and be woken. Where the other side runs ahead of it,
-/// it stays away for about as long at a time, so that the lines of a run of values change cores
-/// once, and not once a value. Of threads that sleep at one end, 32,767 are woken; each one beyond
-/// these looks by itself every five milliseconds.
+/// waiter looks for a microsecond or two and gives its core away eight times before it sleeps,
+/// which is about as long as it takes to fall asleep and be woken. Where the other side runs ahead
+/// of it, it stays away for about as long at a time, so that the lines of a run of values change
+/// cores once, and not once a value. Of threads that sleep at one end, 32,767 are woken; each one
+/// beyond these looks by itself every five milliseconds.
 ///
 /// # Differences
 ///

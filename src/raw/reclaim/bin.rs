@@ -5,9 +5,9 @@
 //! # State words
 //!
 //! ```text
-//! retired   a list: nodes are added at its front and taken all at once, so that nobody who adds one
-//!           can be confused by an address that has been here before; all but the last few are put
-//!           back. So each comes to be among the last, however many are found in use again and again
+//! retired   a list: nodes are added at its front and taken all at once, so that nobody who adds
+//!           one can be confused by an address that has been here before; all but the last few are
+//!           put back. So each comes to be among the last, whatever is found in use again and again
 //! spares    a node or null; taken by a swap, put by a compare-exchange from null
 //! nodes     nodes that have been allocated and not freed
 //! ```

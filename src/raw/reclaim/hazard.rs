@@ -5,8 +5,8 @@
 //! ```text
 //! records   a list of records, from the newest; none is ever removed or freed
 //! record    owned     1 while a thread, or one operation, has it
-//!           hazards   for each end of a queue: the node that its owner looks at, or looked at last,
-//!                     or null
+//!           hazards   for each end of a queue: the node that its owner looks at, or looked at
+//!                     last, or null
 //!           used      for each of these: 1 while it looks
 //! ```
 //!
@@ -94,10 +94,10 @@
 //!
 //! # Cost
 //!
-//! A thread-local pointer, two stores and a second load of the place for each look; a full fence for
-//! the first look at a node, and so for each one of a thread that goes to and fro between the same
-//! ends of two structures. A search costs a full fence and two to four loads for each record; once
-//! for a thread that stops between its looks, a heavy fence. That is a system call which
+//! A thread-local pointer, two stores and a second load of the place for each look; a full fence
+//! for the first look at a node, and so for each one of a thread that goes to and fro between the
+//! same ends of two structures. A search costs a full fence and two to four loads for each record;
+//! once for a thread that stops between its looks, a heavy fence. That is a system call which
 //! interrupts all processors that run threads of this process: a microsecond for each, or fifteen
 //! under some hypervisors. (With one for each two segments, as before, two threads on two virtual
 //! processors took 45 ns for a push and a pop, and 20 with none.)
@@ -184,8 +184,8 @@ impl Hazards {
         if self.node.load(Relaxed) == node {
             return true;
         }
-        // Release: row a. A swap, as somebody may be taking the hazard away: the model takes a plain
-        // store for one that may come between the two halves of his compare-exchange.
+        // Release: row a. A swap, as somebody may be taking the hazard away: the model takes a
+        // plain store for one that may come between the two halves of his compare-exchange.
         self.node.swap(node, ord!("hazard.a", Release));
         if !mutant!("hazard.l") {
             fence(ord!("hazard.l/weak", SeqCst)); // SeqCst: row l.
