@@ -58,11 +58,11 @@
 //!
 //! # Garbage
 //!
-//! F3 to F5 are done when the next node is retired, and F6 when a node is needed and none is spare.
-//! So before more than a few are allocated, there is the one retired last, and two for each thread
-//! that was stopped: those that it had taken at F3; or the one it looked at, and one that it was
-//! about to add. What hazards name that are not in use is used again before that, at the price of
-//! one heavy fence, and is no longer named then.
+//! F3 to F5 are done when a node is retired, for those that have waited for longest, and F6 when a
+//! node is needed and none is spare. So before more than a few are allocated, there are those that
+//! were just retired, and two for each thread that was stopped: those that it had taken at F3; or
+//! the one it looked at, and one that it was about to add. What hazards name that are not in use is
+//! used again before that, at the price of one heavy fence, and is no longer named then.
 //!
 //! A heavy fence that is refused frees nothing: the nodes go back to the bin. Then hazards that are
 //! not in use keep their nodes too.
@@ -80,8 +80,7 @@
 //! | a | change of a hazard, P2 | Release | c | what its owner did before, with another node, is over |
 //! | b | store of `used`, P5 | Release | c | P4 is over |
 //! | c | loads of hazards and `used`, F5 and F7 | Acquire | a, b | see that |
-//! | d | load of the place, P3 | Acquire | the structure's | sees the node (in the model the fences of P2 do that too) |
-//! | e | fence of P2, where the hazard stays | light | f | as above |
+//! | e | fence of P2, where the hazard stays, and the load of the place behind it, which is an Acquire | light | f; the structure's | as above; sees the node, and that the hazard was taken away (in the model the fence is enough for that) |
 //! | f | fence, F6 | heavy | e | as above |
 //! | g | add a record | Release | h | publish it |
 //! | h | load of the first record | Acquire | g | see it |
@@ -90,7 +89,7 @@
 //! | k | other accesses | Relaxed | - | the own words, and hints |
 //! | l | fence of P2, where the hazard changes | SeqCst | m | as above |
 //! | m | fence, F4 | SeqCst | l | as above |
-//! | n | the hazard becomes null at F7 | Relaxed | - | who finds n in its place after that (row d) finds this too |
+//! | n | the hazard becomes null at F7 | Relaxed | - | who finds n in its place after that (row e) finds this too |
 //!
 //! # Cost
 //!
@@ -355,14 +354,14 @@ impl Reclaim for Hazard {
 
     #[inline]
     fn protect_once(guard: &Guard, place: &AtomicPtr<Header>) -> Option<*mut Header> {
-        let node = place.load(Relaxed); // Relaxed: row d follows.
+        let node = place.load(Relaxed); // Relaxed: row e follows.
         if guard.hazard.change(node) && !mutant!("hazard.e") {
             bare_light_fence(); // Row e.
         }
         if mutant!("hazard.trust") {
             return Some(node);
         }
-        // Acquire: row d.
+        // Acquire: row e.
         let now = place.load(Acquire);
         (now == node && guard.hazard.is(node)).then_some(now)
     }
@@ -390,7 +389,7 @@ impl Reclaim for Hazard {
     #[inline]
     fn protect(guard: &Guard, place: &AtomicPtr<Header>) -> *mut Header {
         guard.hazard.begin(); // It may have been released.
-        let mut node = place.load(Relaxed); // Relaxed: row d follows.
+        let mut node = place.load(Relaxed); // Relaxed: row e follows.
         loop {
             if guard.hazard.change(node) && !mutant!("hazard.e/slow") {
                 light_fence(); // Row e.
@@ -398,7 +397,7 @@ impl Reclaim for Hazard {
             if mutant!("hazard.trust/slow") {
                 return node;
             }
-            // Acquire: row d.
+            // Acquire: row e.
             let now = place.load(Acquire);
             if now == node && guard.hazard.is(node) {
                 return now;
@@ -414,11 +413,10 @@ impl Reclaim for Hazard {
 
     unsafe fn retire(guard: Guard, bin: &Bin, node: *mut Header, free: Free) {
         drop(guard); // or it would protect the node itself
-        // Those retired before: whoever still comes by this one is likely to be gone from them.
         // SAFETY: by this function's contract.
         unsafe {
+            bin.add(node); // first, as who is stopped in a search keeps what is not in the bin
             Self::collect(bin, free);
-            bin.add(node);
         }
     }
 
