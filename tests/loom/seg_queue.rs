@@ -484,6 +484,13 @@ impl Places {
         unsafe { Hazard::retire(Hazard::enter(END), &self.bin, old, free) };
     }
 
+    /// The same, but nobody looks for those that have the old one.
+    fn set_aside(&self, place: usize) {
+        let old = self.places[place].swap(node(), AcqRel);
+        // SAFETY: as above.
+        unsafe { self.bin.add(old) };
+    }
+
     /// Both, the one after the other.
     fn replace_both(&self) {
         (0..2).for_each(|place| self.replace(place));
@@ -639,7 +646,7 @@ fn protect_while_used() {
                 places.look(0);
             },
             |places| {
-                places.replace(0);
+                places.set_aside(0);
                 places.insist();
             },
         ),
@@ -658,7 +665,7 @@ fn protect_while_used_slowly() {
                 places.look_slowly(&guard, 0);
             },
             |places| {
-                places.replace(0);
+                places.set_aside(0);
                 places.insist();
             },
         ),
@@ -676,7 +683,7 @@ fn protect_on_the_way() {
                 places.look(1);
             },
             |places| {
-                places.replace(0);
+                places.set_aside(0);
                 places.insist();
             },
         ),

@@ -165,7 +165,7 @@ impl Bin {
     /// # Safety
     ///
     /// The node is this bin's and not in a list.
-    pub(super) unsafe fn add(&self, node: *mut Header) {
+    pub unsafe fn add(&self, node: *mut Header) {
         // SAFETY: a list of one node, which is in no other.
         unsafe { self.add_list(node, node) };
     }
