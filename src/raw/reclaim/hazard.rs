@@ -98,8 +98,8 @@
 //! same ends of two structures. A search costs a full fence and two to four loads for each record;
 //! once for a thread that stops between its looks, a heavy fence. That is a system call which
 //! interrupts all processors that run threads of this process: a microsecond for each, or fifteen
-//! under some hypervisors. (With one for each two segments, as before, two threads on two virtual
-//! processors took 45 ns for a push and a pop, and 20 with none.)
+//! under some hypervisors. (With one for each two segments, two threads on two virtual processors
+//! took 20 ns for a push and a pop, and take 12 with none.)
 //!
 //! # Sources
 //!
