@@ -154,3 +154,33 @@ impl<T, R: Reclaim> sealed::Backing<T> for SegQueue<T, R> {
         self.segments.popped()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::sealed::Backing as _;
+    use super::*;
+
+    /// As the pace of waiters is made of these: exact while nobody else is there, from lap to lap
+    /// and from segment to segment.
+    #[test]
+    fn counts_what_has_gone() {
+        for capacity in [1, 3, 8] {
+            let queue = ArrayQueue::new(capacity);
+            for gone in 0..50 {
+                assert_eq!((queue.pushed(), queue.popped()), (gone, gone));
+                queue.push(gone).unwrap();
+                assert_eq!((queue.pushed(), queue.popped()), (gone + 1, gone));
+                queue.pop().unwrap();
+            }
+        }
+        #[cfg(feature = "std")]
+        {
+            let queue = SegQueue::<u64>::new();
+            for gone in 0..3000 {
+                assert_eq!(queue.popped(), gone);
+                queue.push(gone);
+                queue.pop().unwrap();
+            }
+        }
+    }
+}

@@ -342,20 +342,20 @@ impl core::fmt::Debug for Header {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use alloc::boxed::Box;
     use alloc::vec::Vec;
 
     use super::*;
 
-    fn node() -> *mut Header {
+    pub(in super::super) fn node() -> *mut Header {
         Box::into_raw(Box::new(Header::new()))
     }
 
     /// # Safety
     ///
     /// From `node`, and used by nobody.
-    unsafe fn free(node: *mut Header) {
+    pub(in super::super) unsafe fn free(node: *mut Header) {
         // SAFETY: by this function's contract.
         drop(unsafe { Box::from_raw(node) });
     }

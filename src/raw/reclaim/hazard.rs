@@ -471,19 +471,8 @@ impl Reclaim for Hazard {
 mod tests {
     use std::thread;
 
+    use super::super::bin::tests::{free, node};
     use super::*;
-
-    fn node() -> *mut Header {
-        Box::into_raw(Box::new(Header::new()))
-    }
-
-    /// # Safety
-    ///
-    /// From `node`, and used by nobody.
-    unsafe fn free(node: *mut Header) {
-        // SAFETY: by this function's contract.
-        drop(unsafe { Box::from_raw(node) });
-    }
 
     /// Retired nodes, and spare ones.
     fn counts(bin: &Bin) -> (bool, bool) {
