@@ -87,8 +87,8 @@
 //! | i | a record is given back | Release | j | its next owner comes after |
 //! | j | a record is taken | Acquire | i | as above |
 //! | k | other accesses | Relaxed | - | the own words, and hints |
-//! | l | fence of P2, where the hazard changes | SeqCst | m | as above |
-//! | m | fence, F4 | SeqCst | l | as above |
+//! | l | fence of P2, where the hazard changes | SeqCst | m | the look at the place (P3) stays behind the store of the hazard: no load before a store |
+//! | m | fence, F4 | SeqCst | l | the looks at the hazards (F5) stay behind the change of the place (F1) |
 //! | n | the hazard becomes null at F7 | Relaxed | - | who finds n in its place after that (row e) finds this too |
 //!
 //! # Cost
